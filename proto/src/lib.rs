@@ -1,1 +1,9 @@
-//! Pulsegate.
+//! The Pulsegate protocol: frames, limits and pure state machines.
+//!
+//! No socket, clock, randomness or async lives here. A machine takes an input and the time and
+//! returns effects; drivers (the gateway's socket, the browser's worker, the native test device)
+//! perform them and decide nothing.
+
+pub mod id;
+pub mod limits;
+pub mod time;
