@@ -1,0 +1,148 @@
+//! What the machine itself must have: a browser, a message bus, Node.js, the wasm target.
+//!
+//! On Debian as root it is installed; elsewhere it is named, with the way to get it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::failure::Failure;
+use crate::house::House;
+use crate::shell::{capture, command, run, say, step, which};
+
+/// The oldest Node.js the scripts run on.
+const OLDEST_NODE: u32 = 20;
+
+/// Programs of the operating system that the tests drive.
+#[derive(Debug)]
+pub struct Browser {
+    /// Chromium or Chrome.
+    pub chromium: PathBuf,
+    /// Its WebDriver.
+    pub chromedriver: PathBuf,
+}
+
+/// One program the tests need, and where it comes from.
+struct Need {
+    any_of: &'static [&'static str],
+    package: &'static str,
+    elsewhere: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        any_of: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+        package: "chromium",
+        elsewhere: "install Chromium or Google Chrome",
+    },
+    Need {
+        any_of: &["chromedriver"],
+        package: "chromium-driver",
+        elsewhere: "install the chromedriver of the same version as the browser",
+    },
+    Need {
+        any_of: &["dbus-daemon"],
+        package: "dbus",
+        elsewhere: "install dbus (macOS: brew install dbus; Fedora: dnf install dbus-daemon)",
+    },
+    Need {
+        any_of: &["dbus-run-session"],
+        package: "dbus",
+        elsewhere: "install dbus (macOS: brew install dbus; Fedora: dnf install dbus-daemon)",
+    },
+];
+
+/// Sees to everything the tests need of the system.
+///
+/// # Errors
+/// Names what is missing and how to get it.
+pub fn browser(house: &House) -> Result<Browser, Failure> {
+    let missing = || NEEDS.iter().filter(|need| found(need).is_none()).collect::<Vec<_>>();
+    let absent = missing();
+    if !absent.is_empty() && is_debian_root() {
+        let mut packages: Vec<&str> = absent.iter().map(|need| need.package).collect();
+        packages.dedup();
+        step(&format!("install {}", packages.join(" ")), || apt_install(house, &packages))?;
+    }
+    let absent = missing();
+    if !absent.is_empty() {
+        let lines = absent.iter().map(|need| format!("\n  {}: {}", need.any_of.join(" or "), need.elsewhere));
+        let debian: Vec<&str> = absent.iter().map(|need| need.package).collect();
+        return Err(Failure::new(format!(
+            "the browser tests need programs that are not installed:{}\non Debian or Ubuntu: sudo apt-get install {}",
+            lines.collect::<String>(),
+            debian.join(" ")
+        )));
+    }
+    let path = |index: usize| {
+        NEEDS
+            .get(index)
+            .and_then(found)
+            .ok_or_else(|| Failure::new("a program vanished while it was looked for"))
+    };
+    Ok(Browser { chromium: path(0)?, chromedriver: path(1)? })
+}
+
+fn found(need: &Need) -> Option<PathBuf> {
+    need.any_of.iter().find_map(|program| which(program))
+}
+
+/// Sees to Node.js and npm.
+///
+/// # Errors
+/// When they are missing or too old.
+pub fn node() -> Result<(), Failure> {
+    const HOW: &str = "install Node.js 20 or later with npm (https://nodejs.org, or your system's packages)";
+    if which("node").is_none() || which("npm").is_none() {
+        return Err(Failure::new(format!("node and npm are needed and not in PATH: {HOW}")));
+    }
+    let version = capture(&mut command("node", &["--version"]))?;
+    let major = version.trim().trim_start_matches('v').split('.').next().and_then(|n| n.parse::<u32>().ok());
+    match major {
+        Some(major) if major >= OLDEST_NODE => Ok(()),
+        _ => Err(Failure::new(format!("node {} is too old: {HOW}", version.trim()))),
+    }
+}
+
+/// Sees to the standard library of wasm32-unknown-unknown.
+///
+/// # Errors
+/// When it is missing and rustup cannot add it.
+pub fn wasm_target(house: &House) -> Result<(), Failure> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let sysroot = capture(command("rustc", &["--print", "sysroot"]).current_dir(&house.root))?;
+    if PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir() {
+        return Ok(());
+    }
+    if which("rustup").is_none() {
+        return Err(Failure::new(format!(
+            "the Rust target {TARGET} is missing and there is no rustup to add it: https://rustup.rs"
+        )));
+    }
+    step("add the Rust target wasm32-unknown-unknown", || {
+        run(command("rustup", &["target", "add", TARGET]).current_dir(&house.root))
+    })
+}
+
+fn is_debian_root() -> bool {
+    let root = capture(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    root && fs::exists("/etc/debian_version").unwrap_or(false) && which("apt-get").is_some()
+}
+
+fn apt_install(house: &House, packages: &[&str]) -> Result<(), Failure> {
+    // A private archive folder, so that a read-only or shared one does not matter, and a lock
+    // time-out, because a fresh machine may still be running its own first update.
+    let archives = house.cache.join("apt");
+    fs::create_dir_all(archives.join("partial")).map_err(Failure::io(archives.display()))?;
+    let options =
+        [format!("-oDir::Cache::archives={}", archives.display()), "-oDPkg::Lock::Timeout=300".to_string()];
+    let apt = |arguments: &[&str]| {
+        let mut apt = command("apt-get", &["-q", "-y"]);
+        apt.args(&options).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    if let Err(error) = run(&mut apt(&["update"])) {
+        say(format_args!("{error}; trying with the package lists that are there"));
+    }
+    run(apt(&["install", "--no-install-recommends"]).args(packages))?;
+    fs::remove_dir_all(&archives).map_err(Failure::io(archives.display()))
+}

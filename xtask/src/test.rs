@@ -1,0 +1,235 @@
+//! `cargo xtask test`: sees to everything a fresh machine lacks, then runs every test there is.
+
+mod gateway;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+use crate::house::House;
+use crate::shell::{cargo, npm, overhear, path_with, print, run, say, step};
+use crate::system::Browser;
+use crate::tally::Tally;
+use crate::{node, package, system, tools};
+use gateway::Gateway;
+
+/// A group of tests with one runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Host,
+    Doc,
+    Wasm,
+    Js,
+    Browser,
+    Bundler,
+}
+
+const ALL: [(Part, &str); 6] = [
+    (Part::Host, "host"),
+    (Part::Doc, "doc"),
+    (Part::Wasm, "wasm"),
+    (Part::Js, "js"),
+    (Part::Browser, "browser"),
+    (Part::Bundler, "bundler"),
+];
+
+/// What the set-up made and the parts use.
+struct Bench<'h> {
+    house: &'h House,
+    path: OsString,
+    browser: Option<Browser>,
+    tarball: Option<PathBuf>,
+}
+
+/// How a part ended.
+struct Outcome {
+    name: &'static str,
+    tally: Tally,
+    took: Duration,
+    trouble: Option<String>,
+}
+
+/// Runs the named parts, or all of them; the last line is `N passed, N failed`.
+///
+/// # Errors
+/// When the set-up fails. Failing tests are no error of the workshop: they are its exit code.
+pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
+    let parts = chosen(names)?;
+    let bench = set_up(house, &parts)?;
+    let outcomes: Vec<Outcome> = parts
+        .iter()
+        .map(|(part, name)| {
+            say(format_args!("test: {name}"));
+            let began = Instant::now();
+            let (tally, trouble) = match bench.run(*part) {
+                Ok((tally, success)) => (tally, judge(*part, tally, success)),
+                Err(failure) => (Tally::default(), Some(failure.to_string())),
+            };
+            Outcome { name, tally, took: began.elapsed(), trouble }
+        })
+        .collect();
+    Ok(conclude(&outcomes))
+}
+
+fn chosen(names: &[&str]) -> Result<Vec<(Part, &'static str)>, Failure> {
+    if names.is_empty() {
+        return Ok(ALL.to_vec());
+    }
+    names
+        .iter()
+        .map(|wanted| {
+            ALL.iter().find(|(_, name)| name == wanted).copied().ok_or_else(|| {
+                let known: Vec<&str> = ALL.iter().map(|(_, name)| *name).collect();
+                Failure::new(format!("there is no part \"{wanted}\": {}", known.join(" ")))
+            })
+        })
+        .collect()
+}
+
+fn set_up<'h>(house: &'h House, parts: &[(Part, &'static str)]) -> Result<Bench<'h>, Failure> {
+    let any = |wanted: &[Part]| parts.iter().any(|(part, _)| wanted.contains(part));
+    let mut folders = Vec::new();
+    let browser =
+        if any(&[Part::Wasm, Part::Browser, Part::Bundler]) { Some(system::browser(house)?) } else { None };
+    if any(&[Part::Host]) {
+        folders.push(tools::cargo_tools(house)?);
+    }
+    if any(&[Part::Wasm, Part::Js, Part::Browser, Part::Bundler]) {
+        system::node()?;
+        system::wasm_target(house)?;
+        folders.push(tools::wasm_tools(house)?);
+    }
+    if any(&[Part::Host, Part::Js, Part::Browser, Part::Bundler, Part::Wasm]) {
+        // Before the gateway: it carries the files of the package.
+        package::package_if_stale(house)?;
+    }
+    if any(&[Part::Host, Part::Wasm, Part::Browser, Part::Bundler]) {
+        step("build the gateway", || {
+            run(cargo(&["build", "--locked", "-p", "pulsegate-gateway", "--bin", "pulsegate"])
+                .current_dir(&house.root))
+        })?;
+    }
+    let tarball = if any(&[Part::Bundler]) { Some(package::tarball(house)?) } else { None };
+    Ok(Bench { house, path: path_with(&folders)?, browser, tarball })
+}
+
+impl Bench<'_> {
+    /// Runs a part: what was counted, and whether every runner ended well.
+    fn run(&self, part: Part) -> Result<(Tally, bool), Failure> {
+        match part {
+            Part::Host => self.hear(
+                cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--config-file"])
+                    .arg(self.house.at(".ci/nextest.toml"))
+                    .current_dir(&self.house.root),
+            ),
+            Part::Doc => self.hear(
+                cargo(&["test", "--locked", "--workspace", "--doc", "--no-fail-fast"])
+                    .current_dir(&self.house.root),
+            ),
+            Part::Wasm => {
+                let mut gateway = Gateway::start(self.house)?;
+                gateway.tell(&self.house.at("client-wasm/test-env.json"))?;
+                self.hear(
+                    Command::new("wasm-pack")
+                        .args([
+                            "test",
+                            "--headless",
+                            "--chrome",
+                            "client-wasm",
+                            "--locked",
+                            "--tests",
+                            "--no-fail-fast",
+                        ])
+                        .current_dir(&self.house.root),
+                )
+            }
+            Part::Js => self.npm_test("client-wasm/js"),
+            Part::Browser => self.npm_test("tests/browser"),
+            Part::Bundler => self.npm_test("tests/bundler"),
+        }
+    }
+
+    fn npm_test(&self, folder: &str) -> Result<(Tally, bool), Failure> {
+        let path = node::package(self.house, folder)
+            .ok_or_else(|| Failure::new(format!("{folder} has no package-lock.json")))?;
+        node::install(self.house, &path)?;
+        self.hear(&mut npm(&path, &["test"]))
+    }
+
+    fn hear(&self, command: &mut Command) -> Result<(Tally, bool), Failure> {
+        command
+            .env("PATH", &self.path)
+            .env("PULSEGATE_BIN", self.house.gateway("debug"))
+            .env("PULSEGATE_DIST", self.house.dist());
+        if let Some(browser) = &self.browser {
+            command.env("CHROMIUM", &browser.chromium).env("CHROMEDRIVER", &browser.chromedriver);
+        }
+        if let Some(tarball) = &self.tarball {
+            command.env("PULSEGATE_TARBALL", tarball);
+        }
+        let heard = overhear(command)?;
+        Ok((Tally::of(&heard.text), heard.success))
+    }
+}
+
+/// What is wrong with a part beyond the tests it counted as failed.
+fn judge(part: Part, tally: Tally, success: bool) -> Option<String> {
+    if !success && tally.failed == 0 {
+        return Some("the runner failed without naming a test".to_string());
+    }
+    if success && tally.failed > 0 {
+        return Some("the runner counted failures and ended well all the same".to_string());
+    }
+    // Examples in documentation are welcome, not owed.
+    if tally.ran() == 0 && part != Part::Doc {
+        return Some("no test ran".to_string());
+    }
+    None
+}
+
+fn conclude(outcomes: &[Outcome]) -> ExitCode {
+    print("");
+    for outcome in outcomes {
+        let Outcome { name, tally, took, trouble } = outcome;
+        let note = trouble.as_ref().map(|trouble| format!("  ({trouble})")).unwrap_or_default();
+        print(format_args!(
+            "{name:<8} {:>5} passed {:>4} failed {:>7.1} s{note}",
+            tally.passed,
+            tally.failed,
+            took.as_secs_f64()
+        ));
+    }
+    let mut sum: Tally = outcomes.iter().map(|outcome| outcome.tally).sum();
+    // A part that broke down is one failure, or the sum would look green.
+    sum.failed += outcomes.iter().map(|outcome| u64::from(outcome.trouble.is_some())).sum::<u64>();
+    print(format_args!("{} passed, {} failed", sum.passed, sum.failed));
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_without_tests_is_in_trouble() {
+        assert!(judge(Part::Js, Tally::default(), true).is_some());
+        assert!(judge(Part::Doc, Tally::default(), true).is_none());
+    }
+
+    #[test]
+    fn a_runner_and_its_count_must_agree() {
+        let good = Tally { passed: 3, failed: 0 };
+        let bad = Tally { passed: 2, failed: 1 };
+        assert!(judge(Part::Host, good, true).is_none());
+        assert!(judge(Part::Host, bad, false).is_none(), "counted as failed already");
+        assert!(judge(Part::Host, good, false).is_some());
+        assert!(judge(Part::Host, bad, true).is_some());
+    }
+
+    #[test]
+    fn an_unknown_part_is_named() {
+        assert!(chosen(&["host", "nothing"]).is_err_and(|failure| failure.to_string().contains("nothing")));
+    }
+}
