@@ -3,10 +3,7 @@
 pub struct ClientFrame {
     #[prost(uint32, tag = "15")]
     pub request_id: u32,
-    #[prost(
-        oneof = "client_frame::Frame",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
-    )]
+    #[prost(oneof = "client_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     pub frame: ::core::option::Option<client_frame::Frame>,
 }
 /// Nested message and enum types in `ClientFrame`.
@@ -186,10 +183,7 @@ pub struct SetWebPush {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerFrame {
-    #[prost(
-        oneof = "server_frame::Frame",
-        tags = "1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12"
-    )]
+    #[prost(oneof = "server_frame::Frame", tags = "1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12")]
     pub frame: ::core::option::Option<server_frame::Frame>,
 }
 /// Nested message and enum types in `ServerFrame`.
