@@ -68,7 +68,7 @@ pub fn lint(house: &House) -> Result<(), Failure> {
     );
     check(
         "licences, bans and sources of dependencies",
-        command(tools.join("cargo-deny"), &["--workspace", "check", "--config", ".ci/deny.toml"])
+        command(tools.join("cargo-deny"), &["--workspace", "--config", ".ci/deny.toml", "check"])
             .args(["bans", "licenses", "sources"])
             .current_dir(&house.root),
     );
