@@ -54,7 +54,7 @@ pub fn package(house: &House) -> Result<(), Failure> {
             house.target.join("wasm32-unknown-unknown/wasm").join(format!("{}.wasm", CORE.replace('-', "_")));
         run(command(
             tools.join("wasm-bindgen"),
-            &["--target", "no-modules", "--no-typescript", "--out-name", "pulsegate"],
+            &["--target", "web", "--no-typescript", "--out-name", "pulsegate"],
         )
         .arg("--out-dir")
         .arg(&pkg)
