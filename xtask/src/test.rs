@@ -3,6 +3,7 @@
 mod gateway;
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -128,27 +129,37 @@ impl Bench<'_> {
                 cargo(&["test", "--locked", "--workspace", "--doc", "--no-fail-fast"])
                     .current_dir(&self.house.root),
             ),
-            Part::Wasm => {
-                let mut gateway = Gateway::start(self.house)?;
-                gateway.tell(&self.house.at("client-wasm/test-env.json"))?;
-                self.hear(
-                    Command::new("wasm-pack")
-                        .args([
-                            "test",
-                            "--headless",
-                            "--chrome",
-                            "client-wasm",
-                            "--locked",
-                            "--tests",
-                            "--no-fail-fast",
-                        ])
-                        .current_dir(&self.house.root),
-                )
-            }
+            Part::Wasm => self.wasm_pack(),
             Part::Js => self.npm_test("client-wasm/js"),
             Part::Browser => self.npm_test("tests/browser"),
             Part::Bundler => self.npm_test("tests/bundler"),
         }
+    }
+
+    /// One run a file: each asks for its own place (page, worker, shared worker, service worker), and a
+    /// browser that died in one must not hide the others.
+    fn wasm_pack(&self) -> Result<(Tally, bool), Failure> {
+        let folder = self.house.at("client-wasm/tests");
+        let mut files: Vec<String> = fs::read_dir(&folder)
+            .map_err(Failure::io(folder.display()))?
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_string))
+            .collect();
+        files.sort();
+        let mut gateway = Gateway::start(self.house)?;
+        gateway.tell(&self.house.at("client-wasm/test-env.json"))?;
+        let mut all = (Tally::default(), true);
+        for file in files {
+            say(format_args!("test: wasm: {file}"));
+            let (tally, success) = self.hear(
+                Command::new("wasm-pack")
+                    .args(["test", "--headless", "--chrome", "client-wasm", "--locked", "--test", &file])
+                    .env("PATH", &self.path)
+                    .current_dir(&self.house.root),
+            )?;
+            all = (all.0 + tally, all.1 && success);
+        }
+        Ok(all)
     }
 
     fn npm_test(&self, folder: &str) -> Result<(Tally, bool), Failure> {
