@@ -10,7 +10,7 @@ import { Trace } from './trace.js';
 const byId = (id) => document.getElementById(id);
 const TOPICS = 'pulsegate-demo-topics';
 const STATE_WORDS = { disconnected: 'not connected', connecting: 'connecting', connected: 'connected', offline: 'offline', closed: 'closed' };
-const TIER_WORDS = { shared: 'shared worker', leader: 'elected tab', tab: 'this tab alone' };
+const TIER_WORDS = { 'shared-worker': 'shared worker', leader: 'elected tab', ephemeral: 'this tab alone' };
 
 const flow = new Flow();
 const trace = new Trace();
@@ -18,6 +18,9 @@ const list = new MessageList({ onTakeBack: takeBack });
 const topics = new Map();
 const firstTopics = JSON.parse(localStorage.getItem(TOPICS) ?? '["news"]');
 let wantsLink = true;
+let asking = false;
+let targetKey = '';
+let device = '';
 
 const config = await loadConfig().catch((fault) => {
   problem(`${fault.message}. Start it with: cargo xtask dev`);
@@ -26,25 +29,26 @@ const config = await loadConfig().catch((fault) => {
 const api = new Api(config);
 byId('gateway-host').textContent = new URL(config.url).host;
 
-const client = createClient({ url: config.url, app: config.app, onError: (fault) => problem(sentence(fault)) });
-// Pop-ups also while a person looks at this page: that is what a demo is for.
-client.notifications.foreground = 'always';
-
-client.on('message', came);
-client.on('notificationclick', ({ message }) => {
-  if (!message) return;
-  list.reach(message.id, 'displayed');
-  list.reach(message.id, 'clicked');
-  list.announce(`Clicked: ${message.notification?.title ?? message.id}`);
-});
-client.on('state', paintLink);
-
+let client = open();
 for (const topic of firstTopics) follow(topic);
 paintTopics();
 paintNotifications();
-await paintLink();
 setInterval(() => { if (!document.hidden) paintLink(); }, 1000);
 setInterval(() => { if (!document.hidden) askFunnels(); }, 1500);
+
+function open() {
+  const made = createClient({ url: config.url, app: config.app, onMessage: came, onError: (fault) => problem(sentence(fault)) });
+  // Pop-ups also while a person looks at this page: that is what a demo is for.
+  made.notifications.foreground = 'always';
+  made.on('notificationclick', (click) => {
+    list.reach(click.id, 'displayed');
+    list.reach(click.id, 'clicked');
+    list.announce(`Clicked: ${click.notification.title}`);
+  });
+  made.on('gap', (gap) => problem(`Something of ${gap.topic ?? gap.log} is missing and will not come (${gap.reason}).`));
+  made.on('state', () => paintLink());
+  return made;
+}
 
 // ---------------------------------------------------------------- what came
 
@@ -53,7 +57,7 @@ function came(message) {
     title: message.notification?.title || 'Data for the app',
     body: message.notification?.body || message.body,
     where: message.topic ? `topic ${message.topic}` : 'to this device',
-    at: Number(new Date(message.published)),
+    at: message.published.getTime(),
   });
   list.reach(message.id, 'accepted');
   list.reach(message.id, 'received');
@@ -63,7 +67,6 @@ function came(message) {
   trace.spike();
 }
 
-let asking = false;
 /** The backend's view: the funnel counts devices, so it also tells of other browsers. */
 async function askFunnels() {
   if (asking) return;
@@ -93,8 +96,8 @@ async function takeBack(id) {
 
 // ---------------------------------------------------------------- the connection
 
-async function paintLink() {
-  const status = await client.status();
+function paintLink() {
+  const status = client.status;
   const connected = status.state === 'connected';
   const word = STATE_WORDS[status.state] ?? status.state;
   byId('state').dataset.state = status.state;
@@ -116,12 +119,12 @@ async function paintLink() {
 byId('link-toggle').addEventListener('click', async () => {
   wantsLink = !wantsLink;
   if (wantsLink) {
-    await client.connect();
+    client = open();
     for (const topic of topics.keys()) follow(topic);
   } else {
     await client.disconnect();
   }
-  await paintLink();
+  paintLink();
 });
 
 byId('link-forget').addEventListener('click', async () => {
@@ -155,7 +158,7 @@ byId('notify-enable').addEventListener('click', async () => {
 // ---------------------------------------------------------------- topics
 
 function follow(topic) {
-  // The message listener above already takes every message; this one only keeps the subscription.
+  // `onMessage` takes every message; this call is about the subscription.
   const subscription = client.subscribe(topic, () => {});
   topics.set(topic, { ready: false });
   subscription.ready.then(
@@ -201,9 +204,6 @@ byId('topic-form').addEventListener('submit', (event) => {
 });
 
 // ---------------------------------------------------------------- sending
-
-let targetKey = '';
-let device = '';
 
 function paintTargets(registration = device) {
   device = registration ?? '';
