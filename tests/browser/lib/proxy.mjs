@@ -1,0 +1,34 @@
+// The network between browser and gateway, as far as it can fail: cut, refuse, swallow.
+
+import { connect, createServer } from 'node:net';
+
+export async function startProxy(port) {
+  const links = new Set();
+  let refuse = false;
+  let swallow = false;
+  const server = createServer((near) => {
+    if (refuse) { near.destroy(); return; }
+    const far = connect(port, '127.0.0.1');
+    const link = { near, far };
+    links.add(link);
+    const end = () => { links.delete(link); near.destroy(); far.destroy(); };
+    near.on('data', (data) => { if (!swallow) far.write(data); });
+    far.on('data', (data) => { if (!swallow) near.write(data); });
+    for (const socket of [near, far]) socket.on('error', end).on('close', end);
+  });
+  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
+  const cut = () => { for (const { near, far } of [...links]) { near.resetAndDestroy(); far.resetAndDestroy(); } };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    /** Open links through it. */
+    get links() { return links.size; },
+    /** Resets every link; new ones are let through. */
+    cut,
+    /** No network until `heal`. */
+    down() { refuse = true; cut(); },
+    /** Links stay open and carry nothing until `heal`. */
+    blackhole() { swallow = true; },
+    heal() { refuse = false; swallow = false; },
+    stop() { cut(); server.close(); },
+  };
+}

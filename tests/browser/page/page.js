@@ -1,0 +1,67 @@
+// An app's page under test. The address says what it does:
+//   app, url      the gateway            topic=a&topic=b   subscriptions
+//   user          asks /token for one    foreground        policy
+//   idle          no handler at all      worker            where the worker script is
+// What it heard is in `window.pg`, and written down by the app's server before a handler returns,
+// so that a killed browser leaves a record.
+
+import { createClient, UnauthorizedError } from '/pulsegate.js';
+
+const ask = new URLSearchParams(location.search);
+const name = ask.get('name') ?? 'page';
+const pg = { got: [], clicks: [], errors: [], gaps: [], states: [], subscribed: [], tokens: 0, subs: {} };
+globalThis.pg = pg;
+
+const tell = (what, detail) => fetch(`/heard?${new URLSearchParams({ what, name })}`, { method: 'POST', body: JSON.stringify(detail) });
+
+const options = {
+  url: ask.get('url'),
+  app: ask.get('app') ?? 'shop',
+  onError: (fault) => { pg.errors.push({ code: fault.code, message: fault.message }); },
+};
+if (ask.has('worker')) options.workerUrl = ask.get('worker');
+if (ask.has('user')) {
+  options.user = ask.get('user');
+  options.getToken = async ({ why }) => {
+    pg.tokens++;
+    const answer = await fetch(`/token?${new URLSearchParams({ user: ask.get('user'), why })}`);
+    if (answer.status === 401) throw new UnauthorizedError();
+    return answer.text();
+  };
+}
+// Without a handler in this tab a message is unhandled here, and may only be shown.
+if (!ask.has('idle')) {
+  options.onMessage = async (message) => {
+    const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, at: Date.now() };
+    await tell('message', heard);
+    pg.got.push(heard);
+  };
+}
+
+pg.start = () => {
+  const client = createClient(options);
+  pg.client = client;
+  if (ask.has('foreground')) client.notifications.foreground = ask.get('foreground');
+  client.on('state', ({ state, reason }) => pg.states.push(reason ? `${state}:${reason}` : state));
+  client.on('gap', (gap) => pg.gaps.push(gap));
+  client.on('notificationclick', async (click) => {
+    pg.clicks.push({ id: click.id, action: click.action, url: click.url });
+    await tell('click', { id: click.id, action: click.action });
+  });
+  for (const topic of ask.getAll('topic')) pg.subscribe(topic);
+  return client;
+};
+
+pg.subscribe = (topic) => {
+  const subscription = pg.client.subscribe(topic, () => {});
+  subscription.on('subscribed', (event) => pg.subscribed.push(event));
+  pg.subs[topic] = 'asked';
+  subscription.ready.then(() => { pg.subs[topic] = 'ready'; }, (fault) => { pg.subs[topic] = fault.code; });
+};
+
+/** True once the connection stands and every subscription of the address is stored. */
+pg.ready = () => pg.client.status.state === 'connected' && Object.values(pg.subs).every((state) => state === 'ready');
+pg.titles = () => pg.got.map(({ title }) => title);
+
+if (!ask.has('later')) pg.start();
+pg.loaded = true;
