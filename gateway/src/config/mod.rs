@@ -1,0 +1,123 @@
+//! The configuration: a TOML file, overridden by the environment, turned into values that cannot be
+//! wrong before anything is opened or bound.
+//!
+//! ```text
+//! file text -> file::File (unknown keys refused) -> env overrides -> check -> Config
+//! ```
+
+mod app;
+mod check;
+mod check_app;
+mod env;
+mod error;
+mod file;
+mod key;
+mod limit;
+mod load;
+mod secret;
+mod span;
+
+pub use app::{AppConfig, Scope, Scopes, ServerKey, SignerKey, TokenSigner};
+pub use error::ConfigError;
+pub use key::{JwtAlgorithm, PublicKey};
+pub use limit::Limits;
+pub use load::{load, parse};
+pub use secret::Secret;
+pub use span::{format_span, parse_span};
+
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the node was told, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where devices and publishers come in. Port 0: a free one.
+    pub listen: SocketAddr,
+    /// Where metrics, health and console are. Never the public address.
+    pub admin_listen: SocketAddr,
+    /// Folder of the embedded store.
+    pub data_dir: PathBuf,
+    /// Peers whose `X-Forwarded-For` or PROXY v2 header is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What clients are told to dial; `None`: what they dialled.
+    pub public_url: Option<String>,
+    /// Certificate and key of the public listener; `None`: plain text.
+    pub tls: Option<TlsFiles>,
+    /// What `GET /v1/gateways` lists besides this node.
+    pub gateways: Vec<String>,
+    /// The store.
+    pub store: StoreConfig,
+    /// The beat.
+    pub heartbeat: HeartbeatConfig,
+    /// Every limit.
+    pub limits: Limits,
+    /// The tenants.
+    pub apps: Vec<AppConfig>,
+    /// `pulsegate dev`: demo page, its configuration with the publish key, everything on loopback.
+    pub dev: Option<DevConfig>,
+    /// What was allowed but should be looked at; told once in the log at start.
+    pub warnings: Vec<String>,
+}
+
+/// What only `pulsegate dev` has.
+#[derive(Clone, Debug)]
+pub struct DevConfig {
+    /// The throw-away key the demo page publishes with.
+    pub publish_key: Secret,
+}
+
+/// Files of the certificate chain and its private key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The store's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Where entries live.
+    pub engine: Engine,
+    /// Longest time-to-live of a message.
+    pub retention: Duration,
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// On this machine's disk, in `data_dir`.
+    Embedded,
+    /// In memory, gone with the process: only `dev` and tests ask for it, the file cannot.
+    Memory,
+}
+
+/// How the beat is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeartbeatConfig {
+    /// What `Welcome.heartbeat` names.
+    pub policy: HeartbeatKind,
+}
+
+/// The policies of the contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeartbeatKind {
+    /// The belief over rungs.
+    #[default]
+    Ladder,
+    /// The original design.
+    Stepped,
+    /// One interval.
+    Fixed,
+}
+
+impl Config {
+    /// The app of this id.
+    #[must_use]
+    pub fn app(&self, id: &str) -> Option<&AppConfig> {
+        self.apps.iter().find(|app| app.id.as_str() == id)
+    }
+}

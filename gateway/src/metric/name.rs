@@ -1,0 +1,61 @@
+//! Names of all metrics, each with what it means. The prefix `pulsegate_` is added by the registry.
+
+macro_rules! names {
+    ($($name:ident = $text:literal, $help:literal;)*) => {
+        /// A metric.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Name {
+            $(#[doc = $help] $name,)*
+        }
+
+        impl Name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// As it is scraped, without prefix and suffix.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// What it means.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self {
+                    $(Self::$name => $help,)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    HandshakesRefused = "handshakes_refused", "Connections turned away before or at the upgrade";
+    Connections = "connections", "Open sockets of devices";
+    ConnectionsClosed = "connections_closed", "Sockets closed, by close code and cause";
+    Welcomed = "welcomed", "Devices welcomed";
+    FramesIn = "frames_in", "Frames from devices";
+    FramesOut = "frames_out", "Frames to devices";
+    BytesOut = "bytes_out", "Bytes of frames to devices";
+    Delivered = "delivered", "Entries sent to devices, repeats included";
+    Beats = "beats", "Beats sent";
+    AcksAhead = "acks_ahead", "Acks for what was never sent on their link";
+    RateLimited = "rate_limited", "Refused because asked too often";
+    OutboxBytes = "outbox_bytes", "Bytes waiting for slow sockets";
+    OutboxOverflows = "outbox_overflows", "Sockets that took nothing until their bound was reached";
+    LiveDropped = "live_dropped", "Messages with time-to-live 0 dropped for sockets without room";
+    Requests = "http_requests", "HTTP requests answered, by route and status";
+    Published = "published", "Messages accepted over HTTP";
+    PublishSeconds = "publish_seconds", "Time from a publish's body to its 202";
+    BatchLines = "batch_lines", "Lines of batches read";
+    Receipts = "receipts", "Receipts counted";
+    Apps = "apps", "Apps configured";
+    Draining = "draining", "1 while this node asks its clients to go elsewhere";
+    UptimeSeconds = "uptime_seconds", "Seconds since the process started";
+    StoreEntries = "store_entries", "Entries in the store";
+    StoreBytes = "store_bytes", "Bytes the store uses on disk";
+    StoreRegistrations = "store_registrations", "Registrations in the store";
+    StoreReadOnly = "store_read_only", "1 while the store takes no writes";
+}
