@@ -4,6 +4,13 @@
 //! returns effects; drivers (the gateway's socket, the browser's worker, the native test device)
 //! perform them and decide nothing.
 
+pub mod frame;
 pub mod id;
 pub mod limits;
+pub mod session;
 pub mod time;
+
+/// Generated from `contract/pulsegate.proto`; private, because its types can be wrong.
+#[path = "generated/pulsegate.v1.rs"]
+#[allow(clippy::all)] // not written by hand
+mod generated;

@@ -38,10 +38,7 @@ impl LogName {
                 } else if let Some(topic) = text.strip_prefix("topic:") {
                     Topic::parse(topic).map(Self::Topic)
                 } else {
-                    Err(InvalidName {
-                        what: "log",
-                        expected: "device, all, user:<sub> or topic:<name>",
-                    })
+                    Err(InvalidName { what: "log", expected: "device, all, user:<sub> or topic:<name>" })
                 }
             }
         }

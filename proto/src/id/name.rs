@@ -95,10 +95,7 @@ impl MessageId {
     /// # Errors
     /// Names what was expected.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        const WRONG: InvalidName = InvalidName {
-            what: "message id",
-            expected: "a UUID of 36 characters",
-        };
+        const WRONG: InvalidName = InvalidName { what: "message id", expected: "a UUID of 36 characters" };
         let t = text.as_bytes();
         if t.len() != 36 {
             return Err(WRONG);

@@ -1,0 +1,6 @@
+//! The conversation of one link, from both ends.
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "server")]
+pub mod server;

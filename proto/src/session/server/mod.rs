@@ -1,0 +1,507 @@
+//! The gateway's side of one link.
+//!
+//! ```text
+//! client                      session                             driver
+//!   Hello            ->         Admit            ->                authenticates, takes the registry row
+//!   <- Welcome                  Attach, Park      <- Admitted
+//!                               Read              <- Available      something was appended
+//!   <- Deliver                  Deliver, Park     <- Entries
+//!   Ack              ->         Acked             ->                registry, funnel
+//!   Subscribe        ->         Commit            ->                registry
+//!   <- Reply                    Attach, Park      <- Done
+//! ```
+//!
+//! The session decides, the driver performs. One driver loop, whatever the runtime:
+//!
+//! ```ignore
+//! let mut session = ServerSession::new(clock.now(), settings.clone());
+//! let mut input = None;
+//! loop {
+//!     let now = clock.now();
+//!     let mut effects = session.handle(now, input.unwrap_or(Input::Elapsed));
+//!     let deadline = effects.deadline();               // arm one timer: Input::Elapsed
+//!     for effect in effects {
+//!         match effect {
+//!             Effect::Send(bytes) | Effect::Deliver { frame: bytes, .. } => outbox.push(bytes),
+//!             Effect::Admit(hello) => jobs.push(admit(hello)),         // -> Admitted | Refused
+//!             Effect::Commit { request, op } => jobs.push(commit(request, op)),   // -> Done, in order
+//!             Effect::Attach { slot, log } => logs.insert(slot, log),
+//!             Effect::Detach { slot } => logs.remove(slot),
+//!             Effect::Read { slot, after, max } => jobs.push(read(slot, after, max)), // -> Entries
+//!             Effect::Park { slot, after } => hub.park(slot, after),   // -> Available
+//!             Effect::Acked { slot, seq, received } => router.acked(slot, seq, &received),
+//!             Effect::Close { code, reason, .. } => return close(outbox, code, reason),
+//!             Effect::Count(what) => metrics.count(what),
+//!         }
+//!     }
+//!     input = Some(next(socket, jobs, hub, deadline).await);
+//! }
+//! router.disconnect(session.farewell(clock.now()));
+//! ```
+//!
+//! Every effect must be performed, in order, before the next input. After [`Effect::Close`] nothing
+//! more comes; inputs are then ignored.
+
+mod ack;
+mod beat;
+mod commit;
+mod deliver;
+mod hello;
+mod io;
+mod logs;
+mod rate;
+mod timers;
+mod token;
+mod window;
+
+pub use io::{
+    Admission, Batch, Counted, Deadline, Effect, Farewell, Input, Item, Op, Outcome, Refusal, Settings, Slot,
+    Started, TokenTimes, Why,
+};
+
+use crate::frame::{
+    Cause, ClientEnvelope, ClientFrame, ClientFrameError, CloseCode, Closing, ErrorCode, Redirect, Reply,
+    ServerFrame, decode_client, encode_server,
+};
+use crate::limits;
+use crate::time::{Instant, UnixMs};
+use beat::Beat;
+use bytes::Bytes;
+use hello::Admitting;
+use logs::Logs;
+use rate::Rate;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use timers::Timers;
+use window::Window;
+
+/// A client that is refused for its rate comes back no earlier.
+const RATE_PENALTY_MS: u32 = 1000;
+
+/// The gateway's side of one link: a few hundred bytes when idle.
+#[derive(Debug)]
+pub struct ServerSession {
+    settings: Arc<Settings>,
+    now: Instant,
+    phase: Phase,
+    beat: Beat,
+    frames: Rate,
+    controls: Rate,
+    timers: Timers,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Only Hello and small Probes are taken.
+    Hello,
+    /// The driver judges the Hello.
+    Admitting(Box<Admitting>),
+    /// Welcomed.
+    Live(Box<Live>),
+    /// Nothing more is said.
+    Closed(Cause),
+}
+
+/// What a welcomed link holds.
+#[derive(Debug)]
+struct Live {
+    logs: Logs,
+    window: Window,
+    /// The gateway's wall clock at an instant of ours.
+    clock: (Instant, UnixMs),
+    /// Commits that were not answered yet.
+    commits: u32,
+    /// A newer link of the same generation rules.
+    older: bool,
+    /// The driver's outbox is over its bound.
+    full: bool,
+    /// For the REPLACED that ends an older link.
+    ruling: u64,
+    /// When the token expires.
+    expires: UnixMs,
+}
+
+/// What a session asks for after one input: an iterator that must be drained.
+#[derive(Debug)]
+#[must_use = "effects that are not performed are lost"]
+pub struct Effects<'a> {
+    effects: &'a mut VecDeque<Effect>,
+    deadline: Option<Deadline>,
+}
+
+impl Effects<'_> {
+    /// When the session wants [`Input::Elapsed`]; `None`: never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+}
+
+impl Iterator for Effects<'_> {
+    type Item = Effect;
+
+    fn next(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+}
+
+/// Effects kept room for between inputs: an idle link's few, not a full window's.
+const EFFECTS_KEPT: usize = 4;
+
+impl Drop for Effects<'_> {
+    fn drop(&mut self) {
+        self.effects.clear();
+        if self.effects.capacity() > EFFECTS_KEPT {
+            self.effects.shrink_to(EFFECTS_KEPT);
+        }
+    }
+}
+
+impl ServerSession {
+    /// A link whose upgrade was answered at `now`.
+    #[must_use]
+    pub fn new(now: Instant, settings: Arc<Settings>) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Why::Hello, now + settings.hello_within);
+        Self {
+            beat: Beat::new(now, settings.silence),
+            settings,
+            now,
+            phase: Phase::Hello,
+            frames: Rate::new(now),
+            controls: Rate::new(now),
+            timers,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes an input; `now` never runs backwards.
+    pub fn handle(&mut self, now: Instant, input: Input) -> Effects<'_> {
+        self.now = now.max(self.now);
+        self.take(input);
+        self.elapse();
+        Effects { deadline: self.timers.next(), effects: &mut self.effects }
+    }
+
+    /// When the session wants [`Input::Elapsed`]; before the first input, the Hello's time.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.timers.next()
+    }
+
+    /// False while a Hello is being judged: the driver should leave frames in the socket. The
+    /// session holds a few if it does not.
+    #[must_use]
+    pub fn wants_frames(&self) -> bool {
+        matches!(self.phase, Phase::Hello | Phase::Live(_))
+    }
+
+    /// Whether the link is welcomed and not closed.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live(_))
+    }
+
+    /// Whether [`Effect::Close`] was asked for or the socket is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed(_))
+    }
+
+    /// What to write down when the connection has ended.
+    #[must_use]
+    pub fn farewell(&self, now: Instant) -> Farewell {
+        let (heard_ago, unanswered) = self.beat.state(now);
+        Farewell {
+            heard_ago,
+            unanswered,
+            cause: match self.phase {
+                Phase::Closed(cause) => cause,
+                Phase::Hello | Phase::Admitting(_) | Phase::Live(_) => Cause::Unknown,
+            },
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        if self.is_closed() {
+            return;
+        }
+        match input {
+            Input::Frame(bytes) => self.frame(bytes),
+            Input::TextFrame => self.close_socket(
+                1003,
+                Closing::new(CloseCode::ProtocolViolation, "text is not spoken here"),
+                Cause::GatewayClosed,
+            ),
+            Input::ControlFrame => self.control_frame(),
+            Input::Oversized => self.close(CloseCode::FrameTooLarge, "a message is over 64 KiB"),
+            Input::BadSocketFrame { code } => {
+                let ours = if code == 1009 { CloseCode::FrameTooLarge } else { CloseCode::ProtocolViolation };
+                let closing = Closing::new(ours, "a broken WebSocket frame");
+                self.close_socket(code, closing, Cause::GatewayClosed);
+            }
+            Input::UnsupportedVersion => {
+                self.close(CloseCode::UnsupportedVersion, "this gateway speaks pulsegate.v1")
+            }
+            Input::Admitted(admission) => self.admitted(*admission),
+            Input::Refused(refusal) => self.refused(refusal),
+            Input::Done { request, outcome } => self.done(request, outcome),
+            Input::Available { slot } => self.available(slot),
+            Input::Entries { slot, batch } => self.entries(slot, batch),
+            Input::ReadFailed { slot } => self.read_failed(slot),
+            Input::Live { slot, frame } => self.live(slot, frame),
+            Input::LogsChanged { started, ended } => self.logs_changed(started, ended),
+            Input::Superseded { generation, link_only } => self.superseded(generation, link_only),
+            Input::Deleted => self.close(CloseCode::Unauthenticated, "the registration was deleted"),
+            Input::Redirect { endpoints, after_ms, reason } => {
+                self.redirect(Redirect { endpoints, after_ms, reason })
+            }
+            Input::Drain { reconnect_after_ms } => {
+                let mut closing = Closing::new(CloseCode::Draining, "this gateway goes away");
+                closing.reconnect_after_ms = reconnect_after_ms;
+                self.close_with(closing, Cause::GatewayClosed);
+            }
+            Input::OutboxFull => self.outbox(true),
+            Input::OutboxDrained => self.outbox(false),
+            Input::Elapsed => {}
+            Input::SocketClosed(cause) => self.end(cause),
+        }
+    }
+
+    /// One binary message.
+    fn frame(&mut self, bytes: Bytes) {
+        if !self.frames.admit(self.now, self.settings.frames_per_second) {
+            self.effects.push_back(Effect::Count(Counted::RateLimited));
+            return self.too_many("too many frames a second");
+        }
+        if let Phase::Admitting(admitting) = &mut self.phase {
+            if !admitting.hold(bytes) {
+                self.too_many("too much before Welcome");
+            }
+            return;
+        }
+        self.read_frame(&bytes);
+    }
+
+    fn read_frame(&mut self, bytes: &[u8]) {
+        let before_hello = matches!(self.phase, Phase::Hello);
+        if before_hello && bytes.len() > limits::HELLO_BYTES {
+            return self.close(CloseCode::FrameTooLarge, "a Hello is over 32 KiB");
+        }
+        match decode_client(bytes) {
+            Err(ClientFrameError::Close(error)) => self.close(error.close_code(), error.detail),
+            Ok(envelope) if before_hello => self.first_frame(envelope, bytes.len()),
+            Err(ClientFrameError::Refuse { .. }) if before_hello => {
+                self.close(CloseCode::ProtocolViolation, "the first frame is no Hello");
+            }
+            Err(ClientFrameError::Refuse { request_id, error, detail }) => {
+                self.hear();
+                self.reply(request_id, error, detail);
+            }
+            Ok(envelope) => self.live_frame(envelope),
+        }
+    }
+
+    /// A frame after Welcome.
+    fn live_frame(&mut self, envelope: ClientEnvelope) {
+        let request = envelope.request_id;
+        let Some(frame) = envelope.frame else {
+            self.hear();
+            self.effects.push_back(Effect::Count(Counted::UnknownFrame));
+            return self.reply(request, ErrorCode::Unimplemented, "an unknown kind of frame");
+        };
+        if let ClientFrame::Probe { nonce } = frame {
+            self.probe(nonce);
+            return self.reply(request, ErrorCode::Ok, "");
+        }
+        self.hear();
+        match frame {
+            ClientFrame::Hello(_) => {
+                self.close(CloseCode::ProtocolViolation, "a second Hello on one link");
+            }
+            ClientFrame::BeatReply { silence_s, silence_no } => {
+                self.beat.wish(silence_s, silence_no);
+                self.arm_beat();
+                self.reply(request, ErrorCode::Ok, "");
+            }
+            ClientFrame::Ack(cursors) => self.ack(request, &cursors),
+            ClientFrame::Probe { .. } => {}
+            ClientFrame::Receipts(receipts) => self.commit(request, Op::Receipts(receipts)),
+            ClientFrame::Activity(activity) => self.commit(request, Op::Activity(activity)),
+            ClientFrame::Subscribe(topics) => self.commit(request, Op::Subscribe(topics)),
+            ClientFrame::Unsubscribe(topics) => self.commit(request, Op::Unsubscribe(topics)),
+            ClientFrame::SetTags { add, remove } => {
+                self.commit(request, Op::SetTags { add, remove });
+            }
+            ClientFrame::RefreshToken(token) => self.commit(request, Op::Refresh(token)),
+            ClientFrame::Publish(publish) => self.commit(request, Op::Publish(publish)),
+            ClientFrame::SetWebPush(web_push) => self.commit(request, Op::WebPush(web_push)),
+            ClientFrame::Forget => self.commit(request, Op::Forget),
+        }
+    }
+
+    fn probe(&mut self, nonce: u32) {
+        let (heard_ms_ago, beat_sent_ms_ago) = self.beat.probed(self.now);
+        self.hear();
+        self.send(ServerFrame::ProbeReply { nonce, heard_ms_ago, beat_sent_ms_ago });
+    }
+
+    fn control_frame(&mut self) {
+        let allowed = self.settings.control_frames_per_second;
+        if self.controls.admit(self.now, allowed) {
+            self.hear();
+        } else {
+            self.effects.push_back(Effect::Count(Counted::RateLimited));
+            self.too_many("too many control frames a second");
+        }
+    }
+
+    fn hear(&mut self) {
+        self.beat.heard(self.now);
+    }
+
+    fn redirect(&mut self, redirect: Redirect) {
+        if self.is_live() {
+            self.advance();
+            self.send(ServerFrame::Redirect(redirect));
+        }
+    }
+
+    fn superseded(&mut self, generation: u64, link_only: bool) {
+        if let Phase::Live(live) = &mut self.phase
+            && link_only
+        {
+            if !live.older {
+                live.older = true;
+                live.ruling = generation;
+                live.logs.stop();
+                self.timers.clear(Why::ReadAgain);
+                self.timers.set(Why::OlderLink, self.now + self.settings.older_link);
+            }
+            return;
+        }
+        self.replaced(generation);
+    }
+
+    fn replaced(&mut self, generation: u64) {
+        let mut closing = Closing::new(CloseCode::Replaced, "a newer link rules");
+        closing.generation = generation;
+        self.close_with(closing, Cause::Replaced);
+    }
+
+    fn refused(&mut self, refusal: Refusal) {
+        let cause = match refusal.code {
+            CloseCode::Replaced => Cause::Replaced,
+            _ => Cause::GatewayClosed,
+        };
+        let closing = Closing {
+            code: refusal.code,
+            reason: refusal.reason,
+            reconnect_after_ms: refusal.reconnect_after_ms,
+            generation: refusal.generation,
+        };
+        self.close_with(closing, cause);
+    }
+
+    /// Handles every timer that is due.
+    fn elapse(&mut self) {
+        while let Some(why) = self.timers.take_due(self.now) {
+            match why {
+                Why::Hello => self.close(CloseCode::HelloTimeout, "no Hello in time"),
+                Why::Beat => self.beat_due(),
+                Why::Silent => {
+                    if self.beat.silent() <= self.now {
+                        let closing = Closing::new(CloseCode::Silent, "nothing was heard");
+                        self.close_with(closing, Cause::TimedOut);
+                    } else {
+                        self.timers.set(Why::Silent, self.beat.silent());
+                    }
+                }
+                Why::TokenExpiring => self.token_expiring(),
+                Why::TokenExpired => self.close(CloseCode::TokenExpired, "the token expired"),
+                Why::OlderLink => {
+                    if let Phase::Live(live) = &self.phase {
+                        let ruling = live.ruling;
+                        self.replaced(ruling);
+                    }
+                }
+                Why::ReadAgain => self.pump(),
+            }
+        }
+    }
+
+    fn beat_due(&mut self) {
+        if self.beat.due() <= self.now {
+            let (silence_ms, silence_no) = self.beat.beat(self.now);
+            self.advance();
+            self.send(ServerFrame::Beat { silence_ms, silence_no });
+        }
+        self.timers.set(Why::Beat, self.beat.due());
+    }
+
+    /// After a change of the silence wanted.
+    fn arm_beat(&mut self) {
+        self.timers.set(Why::Beat, self.beat.due());
+        self.timers.set(Why::Silent, self.beat.silent());
+    }
+
+    fn send(&mut self, frame: ServerFrame) {
+        self.beat.spoke(self.now);
+        self.effects.push_back(Effect::Send(encode_server(frame)));
+    }
+
+    fn reply(&mut self, request_id: u32, error: ErrorCode, detail: &str) {
+        if request_id != 0 {
+            self.send(ServerFrame::Reply(Box::new(Reply {
+                request_id,
+                error,
+                detail: detail.to_owned(),
+                message: None,
+                retry_after_ms: 0,
+                starts: Vec::new(),
+                denied: Vec::new(),
+            })));
+        }
+    }
+
+    fn too_many(&mut self, reason: &str) {
+        let mut closing = Closing::new(CloseCode::TooManyRequests, reason);
+        closing.reconnect_after_ms = RATE_PENALTY_MS;
+        self.close_with(closing, Cause::GatewayClosed);
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str) {
+        self.close_with(Closing::new(code, reason), Cause::GatewayClosed);
+    }
+
+    fn close_with(&mut self, closing: Closing, cause: Cause) {
+        self.close_socket(closing.code.code(), closing, cause);
+    }
+
+    /// Says Closing, then closes with `code`.
+    fn close_socket(&mut self, code: u16, mut closing: Closing, cause: Cause) {
+        self.advance();
+        // A close frame has room for 123 bytes of reason (RFC 6455, section 5.5).
+        let mut end = closing.reason.len().min(123);
+        while !closing.reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        closing.reason.truncate(end);
+        let reason = closing.reason.clone();
+        self.send(ServerFrame::Closing(closing));
+        self.effects.push_back(Effect::Close { code, reason, cause });
+        self.end(cause);
+    }
+
+    fn end(&mut self, cause: Cause) {
+        self.timers.clear_all();
+        self.phase = Phase::Closed(cause);
+    }
+}
+
+impl Closing {
+    fn new(code: CloseCode, reason: &str) -> Self {
+        Self { code, reason: reason.to_owned(), reconnect_after_ms: 0, generation: 0 }
+    }
+}
