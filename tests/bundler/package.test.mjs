@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
@@ -123,4 +123,13 @@ test('the tarball carries what it needs and no more', async () => {
   const manifest = JSON.parse(await readFile(join(root, 'node_modules/pulsegate/package.json'), 'utf8'));
   assert.equal(manifest.sideEffects, false);
   assert.deepEqual(Object.keys(manifest.dependencies ?? {}), [], 'it brings nobody along');
+});
+
+test('every error code has its page, and every page its code', async () => {
+  const source = await readFile(join(here, '../../client-wasm/js/src/page/error.ts'), 'utf8');
+  const table = source.slice(source.indexOf('CODES = {'), source.indexOf('} as const'));
+  const codes = [...table.matchAll(/^\s+'?([a-z-]+)'?: (?:true|false),/gm)].map(([, code]) => code).sort();
+  assert.ok(codes.length > 10, 'the table of codes was found');
+  const pages = (await readdir(join(here, '../../docs/errors'))).filter((name) => name !== 'README.md').map((name) => name.replace('.md', '')).sort();
+  assert.deepEqual(pages, codes);
 });
