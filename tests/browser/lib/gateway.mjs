@@ -114,6 +114,10 @@ class Gateway {
     this.#admin = new URL(said.admin).host;
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   get port() {
     return Number(new URL(this.url).port);
   }
@@ -157,6 +161,18 @@ class Gateway {
     const to = typeof target === 'string' ? { topic: target } : target;
     const answer = await this.#ask('POST', '/messages', { target: to, notification: { title, body: `body of ${title}`, ...notification }, body: title, ...rest });
     return answer.id;
+  }
+
+  /** Publishes a batch (NDJSON) and returns the answers, line by line. */
+  async publishMany(messages) {
+    const answer = await fetch(`${this.url}/v1/apps/shop/messages:batch`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.key}`, 'content-type': 'application/x-ndjson' },
+      body: messages.map((message) => JSON.stringify(message)).join('\n'),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`the batch was refused: ${answer.status} ${text}`);
+    return text.trim().split('\n').map((line) => JSON.parse(line));
   }
 
   async funnel(id) {

@@ -2,6 +2,7 @@
 //   app, url      the gateway            topic=a&topic=b   subscriptions
 //   user          asks /token for one    foreground        policy
 //   idle          no handler at all      worker            where the worker script is
+//   quick         handled without telling the server
 // What it heard is in `window.pg`, and written down by the app's server before a handler returns,
 // so that a killed browser leaves a record.
 
@@ -33,7 +34,7 @@ if (ask.has('user')) {
 if (!ask.has('idle')) {
   options.onMessage = async (message) => {
     const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, at: Date.now() };
-    await tell('message', heard);
+    if (!ask.has('quick')) await tell('message', heard);
     pg.got.push(heard);
   };
 }
