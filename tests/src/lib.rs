@@ -9,7 +9,9 @@
     reason = "a workbench that cannot do what a test asked for should fail right there"
 )]
 
+pub mod chaos;
 pub mod contract;
+pub mod device;
 pub mod gateway;
 pub mod keys;
 pub mod ledger;
@@ -17,6 +19,7 @@ pub mod oracle;
 pub mod process;
 pub mod proxy;
 pub mod publisher;
+pub mod random;
 pub mod wire;
 
 use std::time::Duration;

@@ -1,0 +1,4 @@
+//! Runs that break things on purpose while publishers publish and devices listen; the oracle
+//! judges at the end.
+
+pub mod kill;
