@@ -12,9 +12,11 @@
 pub mod chaos;
 pub mod contract;
 pub mod device;
+pub mod floor;
 pub mod gateway;
 pub mod keys;
 pub mod ledger;
+pub mod load;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

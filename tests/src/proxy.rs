@@ -117,21 +117,23 @@ async fn carry(device: TcpStream, to: SocketAddr, age: usize, mut state: watch::
         // Dropped without a shutdown, both ends see a reset.
         let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
     }
-    let (from_device, to_device) = device.into_split();
-    let (from_gateway, to_gateway) = gateway.into_split();
-    let up = pump(from_device, to_gateway, age, state.clone(), false);
-    let down = pump(from_gateway, to_device, age, state.clone(), true);
-    let cut = state.wait_for(|state| age < state.cut_below);
+    let (from_device, mut to_device) = device.into_split();
+    let (from_gateway, mut to_gateway) = gateway.into_split();
+    let up = pump(from_device, &mut to_gateway, age, state.clone(), false);
+    let down = pump(from_gateway, &mut to_device, age, state.clone(), true);
     tokio::select! {
         _ = async { tokio::join!(up, down) } => {}
-        _ = cut => {}
+        _ = state.wait_for(|state| age < state.cut_below) => {}
     }
+    // Dropped, a write half would say goodbye first.
+    to_device.forget();
+    to_gateway.forget();
 }
 
 /// Carries bytes one way until their end, and passes the end on.
 async fn pump(
     mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    to: &mut OwnedWriteHalf,
     age: usize,
     mut state: watch::Receiver<State>,
     towards_device: bool,
@@ -164,6 +166,90 @@ async fn pump(
         }
         if to.write_all(&chunk[..length]).await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patiently;
+    use std::time::Instant;
+
+    /// An echo behind a proxy, and a connection through it that has spoken once.
+    async fn world() -> (Proxy, TcpStream) {
+        let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = echo.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = echo.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        let proxy = Proxy::start(address).await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut stream, b"x").await.unwrap(), b"x");
+        (proxy, stream)
+    }
+
+    async fn echoed(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        stream.write_all(bytes).await?;
+        let mut back = vec![0; bytes.len()];
+        patiently("an echo", stream.read_exact(&mut back)).await?;
+        Ok(back)
+    }
+
+    #[tokio::test]
+    async fn a_cut_resets_what_is_open_and_spares_what_comes_later() {
+        let (proxy, mut stream) = world().await;
+        proxy.cut();
+        let error = patiently("a reset", stream.read_u8()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        let mut later = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut later, b"y").await.unwrap(), b"y");
+        assert_eq!(proxy.opened(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_half_close_is_an_end_of_file_to_the_device() {
+        let (proxy, mut stream) = world().await;
+        proxy.half_close();
+        let error = patiently("an end", stream.read_u8()).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_blackhole_gives_back_what_it_swallowed_and_a_stranded_link_never_does() {
+        let (proxy, mut stream) = world().await;
+        proxy.weather(Weather { blackhole: true, ..Weather::default() });
+        stream.write_all(b"held").await.unwrap();
+        let mut back = [0; 4];
+        let early = tokio::time::timeout(Duration::from_millis(50), stream.read_exact(&mut back)).await;
+        assert!(early.is_err(), "nothing passes");
+        proxy.weather(Weather::default());
+        patiently("what was held", stream.read_exact(&mut back)).await.unwrap();
+        assert_eq!(&back, b"held");
+        proxy.strand();
+        stream.write_all(b"lost").await.unwrap();
+        let mut later = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(echoed(&mut later, b"y").await.unwrap(), b"y");
+        let late = tokio::time::timeout(Duration::from_millis(50), stream.read_u8()).await;
+        assert!(late.is_err(), "nobody is told");
+    }
+
+    #[tokio::test]
+    async fn delay_and_throttle_take_their_time() {
+        let (proxy, mut stream) = world().await;
+        for weather in [
+            Weather { delay: Duration::from_millis(40), ..Weather::default() },
+            Weather { throttle: 25, ..Weather::default() },
+        ] {
+            proxy.weather(weather);
+            let begun = Instant::now();
+            echoed(&mut stream, b"z").await.unwrap();
+            assert!(begun.elapsed() >= Duration::from_millis(80), "{weather:?}");
         }
     }
 }
