@@ -34,21 +34,27 @@ pub struct Dial {
     pub from: Option<std::net::IpAddr>,
     /// Subprotocols offered.
     pub subprotocols: Vec<String>,
-    /// `Origin`, as a browser would send.
-    pub origin: Option<String>,
+    /// Further header lines: `Origin`, as a browser would send, and whatever a test is about.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Dial {
     /// As a proper client without a browser dials.
     #[must_use]
     pub fn new(to: SocketAddr) -> Self {
-        Self { to, from: None, subprotocols: vec![SUBPROTOCOL.into()], origin: None }
+        Self { to, from: None, subprotocols: vec![SUBPROTOCOL.into()], headers: Vec::new() }
     }
 
     /// As a page of `origin` dials.
     #[must_use]
-    pub fn origin(mut self, origin: &str) -> Self {
-        self.origin = Some(origin.into());
+    pub fn origin(self, origin: &str) -> Self {
+        self.header("origin", origin)
+    }
+
+    /// With one more header line.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -68,8 +74,8 @@ impl Dial {
                 let offered = HeaderValue::from_str(&self.subprotocols.join(", ")).unwrap();
                 headers.insert("sec-websocket-protocol", offered);
             }
-            if let Some(origin) = &self.origin {
-                headers.insert("origin", HeaderValue::from_str(origin).unwrap());
+            for (name, value) in &self.headers {
+                headers.insert(*name, HeaderValue::from_str(value).unwrap());
             }
             match client_async(request, stream).await {
                 Ok((socket, _)) => Ok(Link::new(socket)),

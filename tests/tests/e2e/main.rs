@@ -5,6 +5,7 @@
 mod access;
 mod conversation;
 mod hostile;
+mod limits;
 mod links;
 mod operation;
 mod publishing;
