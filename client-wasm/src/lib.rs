@@ -1,1 +1,22 @@
-//! Pulsegate.
+//! The Pulsegate browser core: what drives [`pulsegate_proto`]'s client session in a worker.
+//!
+//! The conversation: the worker's TypeScript makes a [`Core`], tells it what storage holds and what
+//! tabs wish; the session inside decides; the core opens sockets and keeps the one timer, and calls
+//! the worker's [`Host`] for storage, tokens and everything a tab sees. It decides nothing itself.
+//!
+//! Only wasm32 has anything of this. There is no panic hook: a trap ends the worker, and the tabs
+//! start a new one.
+
+#![cfg(target_arch = "wasm32")]
+
+mod driver;
+mod host;
+mod perform;
+mod socket;
+
+pub use driver::Core;
+pub use host::Host;
+
+/// Smaller than std's allocator by about 2 kB of download.
+#[global_allocator]
+static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();

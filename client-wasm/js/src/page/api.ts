@@ -48,6 +48,14 @@ export interface Status {
   readonly user?: string;
   /** Unix ms of the next try while `connecting`. */
   readonly retryAt?: number;
+  /** The gateway's name for the present link. */
+  readonly session?: string;
+  /** Unix ms of the last frame from the gateway; told at least at each beat. */
+  readonly lastHeardAt?: number;
+  /** Unix ms of the gateway's last beat. */
+  readonly lastBeatAt?: number;
+  /** Links after the first one of this worker's life. */
+  readonly reconnects: number;
 }
 
 /** Why a token is wanted. */

@@ -1,0 +1,117 @@
+// Writes the npm package `pulsegate` into ../dist: page bundle, worker script and wasm, types, the
+// React hooks and the command. Prints sizes; the bars are those of the design, kilobytes of brotli.
+//
+// Reads ../pkg, where `wasm-bindgen --target web` and `wasm-opt` left the core.
+import { createHash } from 'node:crypto';
+import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
+const dist = path('../dist');
+const BARS = { 'pulsegate.js': 7, 'pulsegate-worker.js': 12, 'pulsegate-worker.wasm': 24 };
+
+const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
+const wasm = await readFile(path('../pkg/pulsegate_bg.wasm'));
+const hash = createHash('sha256').update(wasm).digest('hex').slice(0, 16);
+
+/** Everything that makes a build: two builds of the same sources have the same name. */
+async function buildName() {
+  const result = await build({ ...common, ...worker, write: false, define: { __BUILD__: '""', __WASM_HASH__: `"${hash}"` } });
+  const digest = createHash('sha256').update(result.outputFiles[0].contents).digest('hex').slice(0, 8);
+  return `${version}+${digest}`;
+}
+
+const common = {
+  bundle: true,
+  minify: true,
+  target: 'es2022',
+  legalComments: 'none',
+  charset: 'utf8',
+  logLevel: 'warning',
+};
+const worker = {
+  entryPoints: [path('src/worker/main.ts')],
+  outfile: `${dist}/pulsegate-worker.js`,
+  format: 'iife',
+  alias: { '#core': path('../pkg/pulsegate.js') },
+  // The glue would look for the wasm beside itself; ours is handed a compiled module.
+  logOverride: { 'empty-import-meta': 'silent' },
+};
+
+await rm(dist, { recursive: true, force: true });
+await mkdir(dist, { recursive: true });
+const name = await buildName();
+const define = { __BUILD__: JSON.stringify(name), __WASM_HASH__: JSON.stringify(hash) };
+
+await build({ ...common, ...worker, define });
+await build({ ...common, define, format: 'esm', entryPoints: [path('src/page/index.ts')], outfile: `${dist}/pulsegate.js` });
+await build({
+  ...common,
+  define,
+  format: 'esm',
+  entryPoints: [path('src/react/index.ts')],
+  outfile: `${dist}/react.js`,
+  external: ['react'],
+  plugins: [{
+    // One client module for both entries, so that `PushError` is one class.
+    name: 'pulsegate',
+    setup: (b) => b.onResolve({ filter: /page\/index\.js$/ }, () => ({ path: './pulsegate.js', external: true })),
+  }],
+});
+await writeFile(`${dist}/pulsegate-worker.wasm`, wasm);
+
+execFileSync(process.execPath, [
+  path('node_modules/typescript/bin/tsc'), '--project', path('tsconfig.json'),
+  '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', `${dist}/types`,
+], { stdio: 'inherit' });
+for (const inner of ['worker', 'sw', 'store']) await rm(`${dist}/types/${inner}`, { recursive: true, force: true });
+await writeFile(`${dist}/index.d.ts`, "export * from './types/page/index.js';\n");
+await writeFile(`${dist}/react.d.ts`, "export * from './types/react/index.js';\n");
+
+await cp(path('src/init/init.mjs'), `${dist}/init.mjs`);
+await chmod(`${dist}/init.mjs`, 0o755);
+await cp(path('README.md'), `${dist}/README.md`);
+for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) await cp(path(`../../${licence}`), `${dist}/${licence}`);
+await writeFile(`${dist}/package.json`, `${JSON.stringify({
+  name: 'pulsegate',
+  version,
+  description: 'Self-hosted push for the web: one connection per browser, every message once, notifications shown once',
+  license: 'Apache-2.0 OR MIT',
+  repository: { type: 'git', url: 'git+https://github.com/pulsegate/pulsegate.git', directory: 'client-wasm' },
+  keywords: ['push', 'notifications', 'websocket', 'pubsub', 'realtime'],
+  type: 'module',
+  sideEffects: false,
+  engines: { node: '>=20' },
+  exports: {
+    '.': { types: './index.d.ts', default: './pulsegate.js' },
+    './react': { types: './react.d.ts', default: './react.js' },
+    './pulsegate-worker.js': './pulsegate-worker.js',
+    './pulsegate-worker.wasm': './pulsegate-worker.wasm',
+    './package.json': './package.json',
+  },
+  types: './index.d.ts',
+  bin: { pulsegate: 'init.mjs' },
+  peerDependencies: { react: '>=18' },
+  peerDependenciesMeta: { react: { optional: true } },
+  files: [
+    'pulsegate.js', 'react.js', 'index.d.ts', 'react.d.ts', 'types', 'init.mjs',
+    'pulsegate-worker.js', 'pulsegate-worker.wasm', 'LICENSE-APACHE', 'LICENSE-MIT',
+  ],
+}, null, 2)}\n`);
+
+console.log(`pulsegate ${name}, wasm ${hash}`);
+for (const [file, bar] of Object.entries(BARS)) {
+  const bytes = await readFile(`${dist}/${file}`);
+  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+  await writeFile(`${dist}/${file}.br`, brotli);
+  await writeFile(`${dist}/${file}.gz`, gzipSync(bytes, { level: 9 }));
+  const kb = brotli.length / 1000;
+  console.log(`${file.padEnd(24)} ${kb.toFixed(1).padStart(6)} kB brotli of ${(bytes.length / 1000).toFixed(1)} kB, bar ${bar}`);
+  if (kb > bar) {
+    console.error(`${file} is over its bar`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,194 @@
+/** A device in IndexedDB. The service worker opens the same database for receipts and clicks. */
+import type { ClickData, Config } from '../port/protocol.js';
+import { Superseded, type Change, type Done, type Loaded, type Receipt, type Row, type Store } from './store.js';
+
+const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks'] as const;
+
+/** Name of the database of a device. */
+export const nameOf = (key: string): string => `pulsegate-${key}`;
+
+/** Opens a device's database. `gone` is called when somebody deletes it or it breaks. */
+export function openDatabase(name: string, gone: () => void): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => {
+      const db = request.result;
+      db.createObjectStore('inbox', { keyPath: 'n' }).createIndex('id', 'id');
+      db.createObjectStore('done', { keyPath: 'n' });
+      db.createObjectStore('kv');
+      db.createObjectStore('receipts', { keyPath: 'q', autoIncrement: true });
+      db.createObjectStore('clicks', { autoIncrement: true });
+    };
+    request.onsuccess = () => {
+      const db = request.result;
+      // Whoever wants to delete or upgrade must not wait for us.
+      db.onversionchange = () => {
+        db.close();
+        gone();
+      };
+      db.onclose = gone;
+      resolve(db);
+    };
+    request.onblocked = () => reject(new Error('the database is blocked'));
+    request.onerror = () => reject(request.error ?? new Error('the database cannot be opened'));
+  });
+}
+
+/** The result of one request. */
+export function result<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('a read failed'));
+  });
+}
+
+/** Resolves when a transaction is committed. */
+export function committed(tx: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    tx.oncomplete = () => resolve();
+    tx.onabort = () => reject(tx.error ?? new Error('a transaction was aborted'));
+  });
+}
+
+/** A device kept in IndexedDB. */
+export class IdbStore implements Store {
+  readonly durable = true;
+  readonly #db: IDBDatabase;
+  #holder = 0;
+
+  constructor(db: IDBDatabase) {
+    this.#db = db;
+  }
+
+  async claim(now: number, config: Config): Promise<void> {
+    const tx = this.#db.transaction('kv', 'readwrite', { durability: 'strict' });
+    const kv = tx.objectStore('kv');
+    const done = committed(tx);
+    const last = (await result(kv.get('holder'))) as number | undefined;
+    this.#holder = Math.max((last ?? 0) + 1, now);
+    kv.put(this.#holder, 'holder');
+    kv.put(config, 'config');
+    await done;
+  }
+
+  async load(): Promise<Loaded> {
+    const tx = this.#db.transaction(STORES, 'readonly');
+    const kv = tx.objectStore('kv');
+    const get = (key: string) => result(kv.get(key));
+    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts] = await Promise.all([
+      get('identity'),
+      get('forgetting'),
+      get('generation'),
+      get('cursors'),
+      get('topics'),
+      get('fleeting'),
+      get('foreground'),
+      get('closes'),
+      result(tx.objectStore('inbox').getAll()),
+      result(tx.objectStore('done').getAll()),
+      result(tx.objectStore('receipts').getAll()),
+    ]);
+    return {
+      identity,
+      forgetting: !!forgetting,
+      generation: generation ?? 0,
+      cursors: cursors ?? {},
+      topics: topics ?? [],
+      fleeting: fleeting ?? [],
+      foreground: foreground ?? 'hidden-only',
+      closes: closes ?? [],
+      rows: rows as Row[],
+      done: done as Done[],
+      receipts: receipts as Receipt[],
+    };
+  }
+
+  async write(change: Change, strict: boolean): Promise<void> {
+    const tx = this.#db.transaction(STORES, 'readwrite', { durability: strict ? 'strict' : 'relaxed' });
+    let superseded = false;
+    const done = committed(tx).catch((error: unknown) => {
+      throw superseded ? new Superseded() : error;
+    });
+    const kv = tx.objectStore('kv');
+    // Checked inside the transaction: a newer holder's claim is either seen here or comes after it.
+    kv.get('holder').onsuccess = (event) => {
+      if ((event.target as IDBRequest<number>).result !== this.#holder) {
+        superseded = true;
+        tx.abort();
+        return;
+      }
+      try {
+        apply(tx, change);
+      } catch {
+        tx.abort();
+      }
+    };
+    await done;
+  }
+
+  async rows(places: number[]): Promise<Row[]> {
+    const inbox = this.#db.transaction('inbox', 'readonly').objectStore('inbox');
+    const found = await Promise.all(places.map((n) => result<Row | undefined>(inbox.get(n))));
+    return found.filter((row) => row !== undefined);
+  }
+
+  receipts(): Promise<Receipt[]> {
+    return result<Receipt[]>(this.#db.transaction('receipts', 'readonly').objectStore('receipts').getAll());
+  }
+
+  async takeClicks(since: number): Promise<ClickData[]> {
+    const tx = this.#db.transaction('clicks', 'readwrite');
+    const taken: ClickData[] = [];
+    tx.objectStore('clicks').openCursor().onsuccess = (event) => {
+      const cursor = (event.target as IDBRequest<IDBCursorWithValue | null>).result;
+      if (!cursor) return;
+      const click = cursor.value as ClickData;
+      // A second of slack: the window may be there before the click is written down.
+      const mine = since > 0 ? click.opened && since >= click.at - 1_000 : !click.opened;
+      if (mine) taken.push(click);
+      // A click nobody came for within a minute is stale.
+      if (mine || Date.now() - click.at > 60_000) cursor.delete();
+      cursor.continue();
+    };
+    await committed(tx);
+    return taken.filter((click) => Date.now() - click.at < 60_000);
+  }
+
+  close(): void {
+    this.#db.onclose = null;
+    this.#db.close();
+  }
+}
+
+function apply(tx: IDBTransaction, c: Change): void {
+  const inbox = tx.objectStore('inbox');
+  const done = tx.objectStore('done');
+  const kv = tx.objectStore('kv');
+  const receipts = tx.objectStore('receipts');
+  if (c.wipe) {
+    inbox.clear();
+    done.clear();
+    receipts.clear();
+    tx.objectStore('clicks').clear();
+    kv.delete('cursors');
+  }
+  for (const row of c.rows ?? []) inbox.put(row);
+  for (const { n, h, p } of c.flags ?? []) {
+    inbox.get(n).onsuccess = (event) => {
+      const row = (event.target as IDBRequest<Row | undefined>).result;
+      if (row) inbox.put({ ...row, h, p });
+    };
+  }
+  for (const d of c.done ?? []) {
+    inbox.delete(d.n);
+    done.put(d);
+  }
+  if (c.forgetBelow !== undefined) done.delete(IDBKeyRange.upperBound(c.forgetBelow, true));
+  for (const receipt of c.receipts ?? []) receipts.put(receipt);
+  for (const q of c.sent ?? []) receipts.delete(q);
+  if (c.identity === null) kv.delete('identity');
+  else if (c.identity) kv.put(c.identity, 'identity');
+  for (const key of ['cursors', 'forgetting', 'generation', 'topics', 'fleeting', 'foreground', 'closes'] as const) {
+    if (c[key] !== undefined) kv.put(c[key], key);
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * The SharedWorker: ports in, one device behind them.
+ *
+ * A port says hello and is answered at once; what it says beyond pings waits until the device is
+ * there: life lock, then socket lock, then storage and core. Any wasm trap ends the worker; tabs see
+ * the life lock fall and start a new one.
+ */
+import {
+  PORT_OLDEST,
+  PORT_VERSION,
+  agree,
+  keyOf,
+  type Config,
+  type ErrorData,
+  type ToTab,
+  type ToWorker,
+} from '../port/protocol.js';
+import { IdbStore, nameOf, openDatabase } from '../store/idb.js';
+import { MemoryStore } from '../store/memory.js';
+import type { Store } from '../store/store.js';
+import { noteUser, socketLock } from '../store/users.js';
+import { Writer } from '../store/writer.js';
+import { Device, type DeviceOwner } from './device.js';
+import { Peers } from './peers.js';
+import { SIGNAL } from './link.js';
+import { Tab } from './tab.js';
+import { Fatal, loadCore } from './wasm.js';
+
+/** The socket closes so long after the last tab, the worker so much later. */
+const CLOSE_SOCKET_MS = 5_000;
+const CLOSE_WORKER_MS = 10_000;
+
+type Scope = { close(): void; location: { href: string } };
+
+/** See the top of the file. */
+export class Hub implements DeviceOwner {
+  readonly tier = 'shared-worker';
+  readonly #scope: Scope;
+  readonly #life = `pulsegate-life-${crypto.randomUUID()}`;
+  readonly #g: number;
+  readonly #tabs = new Map<MessagePort, Tab>();
+  readonly #waiting = new Map<MessagePort, ToWorker[]>();
+  #alive: Promise<void>;
+  #config: Config | undefined;
+  #device: Device | undefined;
+  #writer: Writer | undefined;
+  #peers: Peers | undefined;
+  #lastTab: ReturnType<typeof setTimeout>[] = [];
+  #fatal: ErrorData | undefined;
+  #ended = false;
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+    this.#g = Number(new URL(scope.location.href).searchParams.get('g') ?? 0);
+    // Held until the worker is gone; tabs wait for it to fall.
+    this.#alive = new Promise((held) => {
+      void navigator.locks.request(this.#life, () => {
+        held();
+        return new Promise(() => undefined);
+      });
+    });
+  }
+
+  /** A tab opened a port. */
+  connect(port: MessagePort): void {
+    port.onmessage = (event) => this.#heard(port, event.data as ToWorker);
+  }
+
+  tabs(): Tab[] {
+    return [...this.#tabs.values()];
+  }
+
+  all(message: ToTab): void {
+    for (const tab of this.#tabs.values()) tab.post(message);
+  }
+
+  #heard(port: MessagePort, said: ToWorker): void {
+    if (said.t === 'ping') port.postMessage({ t: 'pong', i: said.i });
+    else if (said.t === 'hello') this.#hello(port, said);
+    else if (said.t === 'bye') this.#drop(port, said.frozen);
+    else this.#later(port, said);
+  }
+
+  #later(port: MessagePort, said: ToWorker): void {
+    const waiting = this.#waiting.get(port);
+    const tab = this.#tabs.get(port);
+    if (waiting) waiting.push(said);
+    else if (tab) this.#device?.from(tab, said);
+  }
+
+  #hello(port: MessagePort, said: Extract<ToWorker, { t: 'hello' }>): void {
+    const v = agree([PORT_VERSION, PORT_OLDEST], [said.v, said.oldest]);
+    const config = (this.#config ??= said.config);
+    if (v === 0 || keyOf(config) !== keyOf(said.config)) {
+      port.postMessage({ t: 'outdated', build: __BUILD__, v: PORT_VERSION } satisfies ToTab);
+      return;
+    }
+    for (const timer of this.#lastTab) clearTimeout(timer);
+    this.#lastTab = [];
+    this.#waiting.set(port, [said]);
+    // Whoever hears `life` may wait for it, so it must be held by then.
+    void this.#alive.then(() => {
+      if (this.#ended) return;
+      const db = nameOf(keyOf(config));
+      const foreground = this.#device?.foreground ?? 'hidden-only';
+      port.postMessage({ t: 'hello', v, build: __BUILD__, life: this.#life, foreground, db } satisfies ToTab);
+      if (this.#fatal) this.#tell(port, this.#fatal);
+      if (this.#device) this.#join(port);
+      else this.#start(config);
+    });
+  }
+
+  /** The device is there: the port becomes a tab of it. */
+  #join(port: MessagePort): void {
+    const device = this.#device;
+    const waiting = this.#waiting.get(port);
+    const hello = waiting?.[0];
+    if (!device || !waiting || hello?.t !== 'hello') return;
+    this.#waiting.delete(port);
+    // A place of another life of the database lies ahead of everything: the tab begins at the end.
+    const place = Math.min(hello.place ?? device.inbox.last, device.inbox.last);
+    const tab = new Tab(port, { inbox: device.inbox, progressed: () => device.progressed() }, place);
+    this.#tabs.set(port, tab);
+    this.#watch(port, tab, hello.lock);
+    tab.visible = hello.visible;
+    tab.tokens = hello.tokens;
+    tab.shows = hello.shows;
+    tab.permission = hello.permission;
+    if (hello.place !== undefined) {
+      for (const log of device.inbox.missedSince(place)) tab.post({ t: 'gap', log, reason: 'away' });
+    }
+    device.joined(tab);
+    for (const said of waiting.slice(1)) device.from(tab, said);
+  }
+
+  /** Queues on the lock that a tab holds while it lives: granted, it died without a bye. */
+  #watch(port: MessagePort, tab: Tab, lock: string): void {
+    navigator.locks
+      .request(lock, { signal: tab.gone.signal }, () => this.#drop(port))
+      .catch(() => undefined);
+  }
+
+  /** Nothing is posted to it from here on: a page in the back/forward cache comes back over a new port. */
+  #drop(port: MessagePort, frozen = false): void {
+    const tab = this.#tabs.get(port);
+    this.#waiting.delete(port);
+    if (tab) {
+      this.#tabs.delete(port);
+      tab.live = false;
+      tab.gone.abort();
+      this.#device?.left(tab, frozen);
+    }
+    port.close();
+    if (this.#tabs.size > 0 || this.#waiting.size > 0 || this.#lastTab.length > 0) return;
+    this.#lastTab = [
+      setTimeout(() => this.#device?.link.core.signal(SIGNAL.stop), CLOSE_SOCKET_MS),
+      setTimeout(() => void this.#end(), CLOSE_WORKER_MS),
+    ];
+  }
+
+  #start(config: Config): void {
+    if (this.#peers || this.#fatal) return;
+    const key = keyOf(config);
+    this.#peers = new Peers(key, { build: __BUILD__, g: this.#g }, this.#scope.location.href, {
+      yield: (url) => void this.#end({ t: 'move', url }),
+    });
+    const core = loadCore(this.#scope.location.href);
+    core.catch(() => undefined);
+    // One that hung does not hear: the tabs that found it out numbered this one, and it takes the lock.
+    const options = this.#g > 0 ? { steal: true } : {};
+    this.#peers.want();
+    navigator.locks
+      .request(socketLock(key), options, async () => {
+        try {
+          await this.#hold(config, core);
+        } catch (error) {
+          this.#failed(error);
+        }
+        return new Promise(() => undefined);
+      })
+      // Stolen: whoever did it has the tabs too, or will.
+      .catch(() => void this.#end());
+  }
+
+  async #hold(config: Config, core: Promise<void>): Promise<void> {
+    if (this.#ended) return;
+    this.#peers?.want();
+    const store = await this.#open(config);
+    await core;
+    const writer = new Writer(store, {
+      free: () => this.#device?.inbox.free() ?? {},
+      failed: (error) => {
+        this.#storageFailed(error);
+        return new MemoryStore(this.#device?.inbox.remaining());
+      },
+      superseded: () => void this.#end(),
+    });
+    this.#writer = writer;
+    const loaded = await store.load();
+    this.#device = new Device(config, loaded, writer, this);
+    for (const port of [...this.#waiting.keys()]) this.#join(port);
+    void noteUser(config, (db) => this.all({ t: 'close', db })).catch(() => undefined);
+  }
+
+  async #open(config: Config): Promise<Store> {
+    try {
+      const db = await openDatabase(nameOf(keyOf(config)), () => {
+        // Deleted under us: a fresh worker starts as a new device, and says that things are missing.
+        this.all({ t: 'gap', log: 'inbox', reason: 'storage-lost' });
+        void this.#end();
+      });
+      const store = new IdbStore(db);
+      await store.claim(Date.now(), config);
+      return store;
+    } catch (error) {
+      this.#storageFailed(error);
+      return new MemoryStore();
+    }
+  }
+
+  #storageFailed(error: unknown): void {
+    const data: ErrorData = { code: 'storage', message: `this browser does not store messages: ${String(error)}` };
+    for (const port of new Set([...this.#tabs.keys(), ...this.#waiting.keys()])) {
+      port.postMessage({ t: 'error', error: data } satisfies ToTab);
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#fatal = error instanceof Fatal ? error.data : { code: 'worker-crashed', message: String(error) };
+    for (const port of this.#waiting.keys()) this.#tell(port, this.#fatal);
+    if (this.#fatal.temporary) void this.#end();
+  }
+
+  #tell(port: MessagePort, error: ErrorData): void {
+    port.postMessage({ t: 'error', error } satisfies ToTab);
+    const state = error.temporary ? 'connecting' : 'closed';
+    const status = { state, reason: error.code, tier: this.tier, tabs: 1, visibleTabs: 0, reconnects: 0 } as const;
+    port.postMessage({ t: 'status', status } satisfies ToTab);
+  }
+
+  /** Finishes what is being written, sends the tabs away if told where, and dies: the locks fall with it. */
+  async #end(last?: ToTab): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      this.#device?.link.core.signal(SIGNAL.stop);
+      await this.#writer?.stop();
+      this.#writer?.store.close();
+      this.#peers?.close();
+      if (last) {
+        for (const port of new Set([...this.#tabs.keys(), ...this.#waiting.keys()])) port.postMessage(last);
+      }
+    } finally {
+      this.#scope.close();
+    }
+  }
+}

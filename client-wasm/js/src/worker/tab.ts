@@ -1,0 +1,180 @@
+/** A tab as the worker sees it: its port, what it listens to, and how far it has read. */
+import { CREDIT, type MessageData, type ToTab, type TokenAnswer } from '../port/protocol.js';
+import type { Entry, Inbox } from './inbox.js';
+
+/** What a tab's reading needs around it. */
+export interface TabOwner {
+  inbox: Inbox;
+  /** The tab read on, or finished something. */
+  progressed(): void;
+}
+
+/** The sending half of a tab's port. */
+export interface Port {
+  postMessage(message: ToTab): void;
+}
+
+/** See the top of the file. */
+export class Tab {
+  readonly port: Port;
+  /** False after its bye or death: what is posted into the back/forward cache evicts the page. */
+  live = true;
+  visible = false;
+  online = true;
+  tokens = false;
+  /** A pop-up can be shown through it. */
+  shows = false;
+  permission = 'default';
+  /** It did not answer in time: others are asked first. */
+  slow = false;
+  /** Hears every message. */
+  all = false;
+  /** Topics with a handler here, and whether the subscription is to outlive it. */
+  readonly topics = new Map<string, boolean>();
+  /** Everything up to here was posted to it or is none of its business. */
+  place: number;
+  /** Ends the wait for its death. */
+  readonly gone = new AbortController();
+  #credit = CREDIT;
+  readonly #out = new Map<string, Entry>();
+  readonly #failed = new Set<string>();
+  /** Unhandled ones from before its handler came. */
+  #backlog: Entry[] = [];
+  #pumping = false;
+  readonly #owner: TabOwner;
+  /** Answers that are awaited, by number. */
+  readonly tokenWaits = new Map<number, (answer: TokenAnswer) => void>();
+  readonly showWaits = new Map<number, (shown: boolean) => void>();
+
+  constructor(port: Port, owner: TabOwner, place: number) {
+    this.port = port;
+    this.#owner = owner;
+    this.place = place;
+  }
+
+  post(message: ToTab): void {
+    if (this.live) this.port.postMessage(message);
+  }
+
+  /** Whether a handler here hears that log. */
+  wants(log: string): boolean {
+    return this.all || (log.startsWith('topic:') && this.topics.has(log.slice(6)));
+  }
+
+  /** Whether it listens at all. */
+  get listens(): boolean {
+    return this.live && (this.all || this.topics.size > 0);
+  }
+
+  /** Whether `entry` still has to pass here. */
+  awaits(entry: Entry): boolean {
+    return this.listens && this.wants(entry.log) && (entry.n > this.place || this.#backlog.includes(entry));
+  }
+
+  /** How many messages it is behind. */
+  get behind(): number {
+    return this.#owner.inbox.beyond(this.place) + this.#backlog.length;
+  }
+
+  /** A handler came for `log`, or, without one, for everything: it is offered what nobody handled. Answers with how many. */
+  offer(log?: string): number {
+    const fresh = this.#owner.inbox.after(
+      0,
+      Infinity,
+      (entry) =>
+        entry.n <= this.place &&
+        !entry.h &&
+        (log === undefined || entry.log === log) &&
+        !this.#out.has(entry.id) &&
+        !this.#failed.has(entry.id) &&
+        !this.#backlog.includes(entry),
+    );
+    this.#backlog = [...this.#backlog, ...fresh].sort((a, b) => a.n - b.n);
+    const ahead = this.#owner.inbox.after(this.place, Infinity, (e) => !e.h && (log === undefined || e.log === log));
+    this.pump();
+    return fresh.length + ahead.length;
+  }
+
+  /** Its handlers finished with a message. Answers with the entry if one was out. */
+  finished(id: string, outcome: 'ok' | 'failed' | 'none'): Entry | undefined {
+    const entry = this.#out.get(id);
+    if (!entry) return undefined;
+    this.#out.delete(id);
+    this.#credit = Math.min(CREDIT, this.#credit + 1);
+    if (outcome === 'failed') this.#failed.add(id);
+    // Its handler was taken off while the message was under way, and another one is there by now.
+    if (outcome === 'none' && !entry.h && entry.n > 0 && !entry.gone && this.wants(entry.log)) {
+      this.#backlog.push(entry);
+    }
+    this.pump();
+    return entry;
+  }
+
+  /** A message that is not stored: now, or never. */
+  postLive(entry: Entry, m: MessageData): boolean {
+    if (!this.listens || !this.wants(entry.log) || this.#credit === 0) return false;
+    this.#send(entry, m);
+    return true;
+  }
+
+  /** Posts as much as its credit allows. */
+  pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    void this.#pump().finally(() => {
+      this.#pumping = false;
+    });
+  }
+
+  async #pump(): Promise<void> {
+    while (this.listens && this.#credit > 0) {
+      const next = this.#next();
+      if (next.length === 0) return;
+      const rows = await this.#owner.inbox.rows(next);
+      // It may have gone, or come back with another place, while the text was read.
+      if (!this.listens) return;
+      for (const row of rows) {
+        const entry = this.#owner.inbox.find(row.id);
+        const at = entry ? this.#backlog.indexOf(entry) : -1;
+        if (!entry || (at < 0 && entry.n <= this.place)) continue;
+        if (at >= 0) this.#backlog.splice(at, 1);
+        else this.place = entry.n;
+        this.#send(entry, row);
+      }
+      this.#backlog = this.#backlog.filter((entry) => !entry.gone);
+      this.#skip(next);
+      this.#owner.progressed();
+    }
+  }
+
+  #next(): Entry[] {
+    const now = Date.now();
+    this.#backlog = this.#backlog.filter((entry) => !entry.gone && !entry.h);
+    if (this.#backlog.length > 0) return this.#backlog.slice(0, this.#credit);
+    const next = this.#owner.inbox.after(
+      this.place,
+      this.#credit,
+      (entry) => this.wants(entry.log) && (entry.expires === 0 || entry.expires > now),
+    );
+    // Nothing more for it: what lies between is none of its business.
+    if (next.length === 0) this.place = Math.max(this.place, this.#owner.inbox.last);
+    return next;
+  }
+
+  /** Moves past entries that vanished while their text was read, so that the loop ends. */
+  #skip(tried: Entry[]): void {
+    const last = tried.at(-1);
+    if (last && this.#backlog.length === 0 && last.gone) this.place = Math.max(this.place, last.n);
+  }
+
+  #send(entry: Entry, m: MessageData): void {
+    this.#credit -= 1;
+    this.#out.set(entry.id, entry);
+    const { id, log, body, ext, note, published, expires, urgency, key } = m;
+    this.post({
+      t: 'message',
+      n: entry.n,
+      m: { id, log, body, ext, published, expires, urgency, key, ...(note ? { note } : {}) },
+    });
+  }
+}

@@ -1,0 +1,93 @@
+/** Fetching a token: through one tab at a time, a visible one first. */
+import { TOKEN_MS, type ErrorData, type TokenAnswer } from '../port/protocol.js';
+import type { Tab } from './tab.js';
+
+/** Where the answer goes. */
+export interface TokenSink {
+  token(token: string | undefined, expires: number): void;
+  unavailable(): void;
+  denied(): void;
+  error(error: ErrorData): void;
+}
+
+/** What a token says of itself. The gateway checks it; here it only keeps a foreign one from leaving. */
+export function claimsOf(token: string): { sub?: string; exp?: number } {
+  try {
+    const payload = (token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/');
+    const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes)) as { sub?: string; exp?: number };
+  } catch {
+    return {};
+  }
+}
+
+/** Asks tabs for tokens; one request is out at a time. */
+export class Tokens {
+  #asked = 0;
+  #running = false;
+
+  constructor(
+    private readonly user: string,
+    private readonly tabs: () => Tab[],
+    private readonly sink: TokenSink,
+  ) {}
+
+  async need(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      await this.#ask(why);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #ask(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
+    const tried = new Set<Tab>();
+    let reason = 'no tab could be asked';
+    for (;;) {
+      const tab = this.tabs()
+        .filter((t) => t.live && t.tokens && !tried.has(t))
+        .sort((a, b) => Number(b.visible) - Number(a.visible))[0];
+      if (!tab) break;
+      tried.add(tab);
+      const answer = await this.#from(tab, why);
+      if ('unauthorized' in answer) {
+        this.sink.error({ code: 'unauthorized', message: answer.unauthorized });
+        return this.sink.denied();
+      }
+      if ('failed' in answer) {
+        reason = answer.failed;
+        continue;
+      }
+      if (answer.token === null) return this.sink.token(undefined, 0);
+      const { sub, exp } = claimsOf(answer.token);
+      if (sub !== undefined && sub !== this.user) {
+        this.sink.error({ code: 'user-mismatch', message: `the token is for "${sub}", the client for "${this.user}"` });
+        return this.sink.denied();
+      }
+      return this.sink.token(answer.token, (exp ?? 0) * 1000);
+    }
+    this.sink.error({ code: 'token-failed', message: `no tab could fetch a token: ${reason}` });
+    this.sink.unavailable();
+  }
+
+  #from(tab: Tab, why: 'connect' | 'refresh' | 'refused'): Promise<TokenAnswer> {
+    this.#asked += 1;
+    const i = this.#asked;
+    return new Promise((resolve) => {
+      const end = (answer: TokenAnswer) => {
+        clearTimeout(timer);
+        tab.tokenWaits.delete(i);
+        resolve(answer);
+      };
+      const timer = setTimeout(() => {
+        tab.post({ t: 'tokenEnd', i });
+        end({ failed: 'getToken took longer than 5 s' });
+      }, TOKEN_MS);
+      tab.gone.signal.addEventListener('abort', () => end({ failed: 'the tab was closed' }), { once: true });
+      tab.tokenWaits.set(i, end);
+      tab.post({ t: 'token', i, why, user: this.user });
+    });
+  }
+}
