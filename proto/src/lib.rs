@@ -5,8 +5,12 @@
 //! perform them and decide nothing.
 
 pub mod frame;
+#[cfg(feature = "client")]
+pub mod heartbeat;
 pub mod id;
 pub mod limits;
+#[cfg(feature = "client")]
+pub mod reconnect;
 pub mod session;
 pub mod time;
 

@@ -4,3 +4,4 @@
 pub mod client;
 #[cfg(feature = "server")]
 pub mod server;
+mod timers;

@@ -178,8 +178,8 @@ pub enum Effect {
     /// Ask the app for a token, then one of [`Input::Token`], [`Input::TokenUnavailable`],
     /// [`Input::TokenDenied`]. One is out at a time.
     NeedToken(TokenNeed),
-    /// In ONE strict transaction: write entries in order, cursors, and drop the cursors of ended
-    /// logs. Then [`Input::Stored`] and show the entries to the tabs. One is out at a time.
+    /// In ONE strict transaction: drop the cursors of ended logs, then write entries in order and
+    /// cursors. Then [`Input::Stored`] and show the entries to the tabs. One is out at a time.
     Store(Box<Store>),
     /// Durably keep these, then [`Input::IdentitySaved`].
     SaveIdentity(Box<Save>),

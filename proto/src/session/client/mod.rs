@@ -1,8 +1,324 @@
-//! The client's side of a device.
+//! The client's side of a device: one connection, whatever happens to it.
+//!
+//! ```text
+//! driver                                session                         gateway
+//!   Identity (from storage)      ->     SaveIdentity (new generation)
+//!   IdentitySaved                ->     NeedToken
+//!   Token                        ->     Connect
+//!   Open                         ->     Send                    ->      Hello
+//!   Message                      ->     State, Welcomed         <-      Welcome
+//!   Message                      ->     Store                   <-      Deliver
+//!   Stored                       ->     Send (when the pace says so) -> Ack
+//! ```
+//!
+//! The session decides, the driver performs. One driver loop, whatever the runtime:
+//!
+//! ```ignore
+//! let mut session = ClientSession::new(clock.now(), config);
+//! let mut input = Input::Identity(Box::new(storage.load()));
+//! loop {
+//!     let mut effects = session.handle(clock.now(), input);
+//!     let deadline = effects.deadline();                     // arm one timer: Input::Elapsed
+//!     for effect in effects {
+//!         match effect {
+//!             Effect::Connect { socket, url } => sockets.open(socket, url),   // -> Open | SocketClosed
+//!             Effect::Send { socket, bytes } => sockets.send(socket, bytes),
+//!             Effect::CloseSocket { socket } => sockets.close(socket),
+//!             Effect::Store(store) => storage.write(store),                   // -> Stored
+//!             Effect::SaveIdentity(save) => storage.save(save),               // -> IdentitySaved
+//!             Effect::WipeInbox(_) => storage.wipe(),      // in order with the writes around it
+//!             Effect::NeedToken(_) => app.token(),                            // -> Token
+//!             told => tabs.tell(told),
+//!         }
+//!     }
+//!     input = next().await;
+//! }
+//! ```
+//!
+//! Every effect must be performed, in order; storage effects in particular must reach storage in
+//! the order they were asked for. Their answers may come any time later.
 
+mod ack;
+mod dedup;
+mod end;
 mod io;
+mod link;
+mod logs;
+mod moving;
+mod store;
+mod timers;
+mod token;
+mod welcome;
+mod wishes;
 
 pub use io::{
     Config, Deadline, Effect, Entry, Fault, Identity, Input, Reason, Save, Socket, State, Store, TokenNeed,
     Welcomed, Why, Wipe, Wish, WishId,
 };
+
+use crate::frame::{CloseCode, Closing, LastLink};
+use crate::heartbeat::Heartbeat;
+use crate::id::RegistrationId;
+use crate::reconnect::Backoff;
+use crate::time::{Instant, UnixMs};
+use ack::Pace;
+use bytes::Bytes;
+use dedup::Dedup;
+use link::Link;
+use logs::Logs;
+use std::collections::VecDeque;
+use store::Outgoing;
+use timers::Timers;
+use token::Tokens;
+use wishes::Wishes;
+
+/// The client's side of a device.
+#[derive(Debug)]
+pub struct ClientSession {
+    config: Config,
+    now: Instant,
+    effects: VecDeque<Effect>,
+    timers: Timers,
+
+    /// Storage was read.
+    loaded: bool,
+    /// Whether a connection is wanted.
+    wanted: bool,
+    state: State,
+    reason: Option<Reason>,
+    offline: bool,
+    visible: bool,
+
+    registration: Option<(RegistrationId, Bytes)>,
+    generation: u64,
+    link_no: u64,
+    forgetting: bool,
+    forget_request: u32,
+    /// Identities that are being saved.
+    saving: u32,
+
+    sockets: Socket,
+    /// The link, or the attempt.
+    link: Option<Link>,
+    welcomed: bool,
+    /// During a move: the link that will be.
+    next: Option<Link>,
+    url: Option<String>,
+    session: String,
+    heard_at: Instant,
+    probing: bool,
+    timed_out: bool,
+    nonce: u32,
+    last_link: Option<LastLink>,
+    wall_clock: (Instant, UnixMs),
+    server_clock: Option<(Instant, UnixMs)>,
+
+    heartbeat: Heartbeat,
+    backoff: Backoff,
+    tokens: Tokens,
+    wishes: Wishes,
+    logs: Logs,
+    dedup: Dedup,
+    outgoing: Outgoing,
+    pace: Pace,
+}
+
+/// What a session asks for after one input: an iterator that must be drained.
+#[derive(Debug)]
+#[must_use = "effects that are not performed are lost"]
+pub struct Effects<'a> {
+    effects: &'a mut VecDeque<Effect>,
+    deadline: Option<Deadline>,
+}
+
+impl Effects<'_> {
+    /// When the session wants [`Input::Elapsed`]; `None`: never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+}
+
+impl Iterator for Effects<'_> {
+    type Item = Effect;
+
+    fn next(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+}
+
+impl ClientSession {
+    /// A device that has not read its storage yet.
+    #[must_use]
+    pub fn new(now: Instant, config: Config) -> Self {
+        Self {
+            now,
+            effects: VecDeque::new(),
+            timers: Timers::default(),
+            loaded: false,
+            wanted: false,
+            state: State::Disconnected,
+            reason: None,
+            offline: false,
+            visible: false,
+            registration: None,
+            generation: 0,
+            link_no: 0,
+            forgetting: false,
+            forget_request: 0,
+            saving: 0,
+            sockets: 0,
+            link: None,
+            welcomed: false,
+            next: None,
+            url: None,
+            session: String::new(),
+            heard_at: now,
+            probing: false,
+            timed_out: false,
+            nonce: 0,
+            last_link: None,
+            wall_clock: (now, UnixMs::ZERO),
+            server_clock: None,
+            heartbeat: Heartbeat::fixed(config.silence_s),
+            backoff: Backoff::new(config.seed),
+            tokens: Tokens::default(),
+            wishes: Wishes::default(),
+            logs: Logs::default(),
+            dedup: Dedup::new(config.recent),
+            outgoing: Outgoing::default(),
+            pace: Pace::default(),
+            config,
+        }
+    }
+
+    /// Takes an input; `now` never runs backwards.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Effects<'_> {
+        self.now = now.max(self.now);
+        self.take(input);
+        self.elapse();
+        self.flush_wishes();
+        self.proceed();
+        Effects {
+            deadline: self.timers.next().map(|(at, why)| Deadline { at, why }),
+            effects: &mut self.effects,
+        }
+    }
+
+    /// What the app sees of the connection.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    fn take(&mut self, input: Input<'_>) {
+        match input {
+            Input::Identity(identity) => self.identity(*identity),
+            Input::IdentitySaved => self.saving = self.saving.saturating_sub(1),
+            Input::Start => self.start(),
+            Input::Stop => self.stop(Reason::Stopped),
+            Input::Open { socket } => self.opened(socket),
+            Input::Message { socket, bytes } => self.message(socket, bytes),
+            Input::SocketClosed { socket, code } => self.socket_closed(socket, code),
+            Input::Stored { no } => self.stored(no),
+            Input::StoreFailed { no } => self.store_failed(no),
+            Input::Token { token, expires } => self.token_came(token, expires),
+            Input::TokenUnavailable => self.token_unavailable(),
+            Input::TokenDenied => self.token_denied(),
+            Input::Subscribe(topics) => self.subscribe(topics),
+            Input::Unsubscribe(topics) => self.unsubscribe(topics),
+            Input::Wish { wish, what } => self.wish(wish, what),
+            Input::Receipts(receipts) => self.receipts(receipts),
+            Input::Activity(activity) => self.activity(activity),
+            Input::Forget => self.forget(),
+            Input::Online => {
+                self.offline = false;
+                if self.state == State::Offline {
+                    self.set_state(State::Connecting, None);
+                }
+                self.probe();
+                self.hurry();
+            }
+            Input::Offline => {
+                self.offline = true;
+                self.probe();
+                if self.wanted && !self.welcomed {
+                    self.set_state(State::Offline, None);
+                }
+            }
+            Input::NetworkChanged => {
+                self.probe();
+                self.hurry();
+            }
+            Input::Visible => self.visible(),
+            Input::BackPressure(hold) => {
+                self.pace.hold(hold);
+                self.ack_if_due();
+            }
+            Input::Elapsed => {}
+        }
+    }
+
+    /// Takes over the registration: a generation no other holder has used.
+    fn identity(&mut self, identity: Identity) {
+        if self.loaded {
+            return;
+        }
+        self.loaded = true;
+        let now = u64::try_from(identity.now.0).unwrap_or(0);
+        self.generation = (identity.generation + 1).max(now);
+        self.registration = identity.registration;
+        self.forgetting = identity.forgetting;
+        self.wall_clock = (self.now, identity.now);
+        self.logs.load(identity.cursors);
+        self.dedup.seed(identity.recent);
+        self.save();
+        self.wanted = true;
+    }
+
+    fn socket_closed(&mut self, socket: Socket, code: u16) {
+        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
+            self.closed(Closing {
+                code: CloseCode::from_code(code),
+                reason: String::new(),
+                reconnect_after_ms: 0,
+                generation: 0,
+            });
+        } else if self.next.as_ref().is_some_and(|link| link.socket == socket) {
+            self.next = None;
+            self.move_failed();
+        }
+    }
+
+    /// Handles every timer that is due.
+    fn elapse(&mut self) {
+        while let Some(why) = self.timers.take_due(self.now) {
+            match why {
+                Why::Reconnect => {}
+                Why::Connect => {
+                    if let Some(socket) = self.link.as_ref().map(|link| link.socket) {
+                        self.socket_lost(socket, Reason::TimedOut);
+                    }
+                }
+                Why::Ack => self.ack_due(),
+                Why::Watch => self.watch_due(),
+                Why::Probe => self.probe_lost(),
+                Why::Token => self.refresh_token(),
+                Why::Wish => self.wish_again(),
+                Why::Move => self.move_now(),
+            }
+        }
+    }
+
+    fn is_welcomed(&self) -> bool {
+        self.welcomed
+    }
+
+    fn set_state(&mut self, state: State, reason: Option<Reason>) {
+        if self.state != state || (reason.is_some() && self.reason != reason) {
+            self.state = state;
+            self.reason = reason;
+            self.effects.push_back(Effect::State { state, reason });
+        }
+    }
+}

@@ -20,7 +20,7 @@ impl ServerSession {
 
     /// Asks for the next read, if one makes sense.
     pub(super) fn pump(&mut self) {
-        let waiting = self.timers.get(Why::ReadAgain).is_some();
+        let waiting = self.timers.is_set(Why::ReadAgain);
         let Some(live) = self.delivering() else {
             return;
         };

@@ -181,13 +181,14 @@ impl ServerSession {
         self.now = now.max(self.now);
         self.take(input);
         self.elapse();
-        Effects { deadline: self.timers.next(), effects: &mut self.effects }
+        Effects { deadline: self.deadline(), effects: &mut self.effects }
     }
 
     /// When the session wants [`Input::Elapsed`]; before the first input, the Hello's time.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.timers.next()
+        let (at, why) = self.timers.next()?;
+        Some(Deadline { at, why })
     }
 
     /// False while a Hello is being judged: the driver should leave frames in the socket. The

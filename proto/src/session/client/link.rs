@@ -1,0 +1,254 @@
+//! One socket: from the attempt to its end.
+
+use super::{ClientSession, Effect, Reason, Socket, State, Why};
+use crate::frame::{ClientEnvelope, ClientFrame, Hello, LastLink, encode_client};
+use crate::time::Instant;
+use core::time::Duration;
+
+/// The socket must be open, and then the Hello be answered, within this.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The contract level spoken.
+const LEVEL: u32 = 1;
+/// A Beat may be this late before it is missed: while a person looks, and otherwise.
+const GRACE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
+/// A Probe must be answered within this: while a person looks, and otherwise.
+const PROBE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(8)];
+/// A person who looks again wants to know whether a path this silent still lives.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// A socket of ours.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) socket: Socket,
+    pub(super) open: bool,
+    /// When it was welcomed.
+    pub(super) since: Instant,
+}
+
+impl ClientSession {
+    /// Begins a link, if one is wanted and nothing stands in the way. Called after every input.
+    pub(super) fn proceed(&mut self) {
+        if !self.wanted
+            || self.link.is_some()
+            || self.saving > 0
+            || self.timers.is_set(Why::Reconnect)
+            || self.token().is_none()
+        {
+            return;
+        }
+        let link = self.connect();
+        self.link = Some(link);
+        self.timers.set(Why::Connect, self.now + ANSWER);
+        if self.state != State::Offline {
+            self.set_state(State::Connecting, None);
+        }
+    }
+
+    /// Opens a socket.
+    pub(super) fn connect(&mut self) -> Link {
+        self.sockets = self.sockets.wrapping_add(1);
+        let socket = self.sockets;
+        let url = self.url.clone();
+        self.effects.push_back(Effect::Connect { socket, url });
+        Link { socket, open: false, since: self.now }
+    }
+
+    pub(super) fn opened(&mut self, socket: Socket) {
+        let links = [&mut self.link, &mut self.next];
+        let Some(link) = links.into_iter().flatten().find(|link| link.socket == socket && !link.open) else {
+            return;
+        };
+        link.open = true;
+        let Some(token) = self.token() else {
+            // It expired while the socket opened; the next attempt has a fresh one.
+            return self.socket_lost(socket, Reason::TimedOut);
+        };
+        self.link_no += 1;
+        let hello = Hello {
+            app: self.config.app.clone(),
+            token,
+            registration: self.registration.clone(),
+            generation: self.generation,
+            cursors: self.logs.cursors(),
+            silence_s: self.heartbeat.wanted(),
+            agent: self.config.agent.clone(),
+            last_link: self.last_link.clone(),
+            link: self.link_no,
+            level: LEVEL,
+            ephemeral: self.config.ephemeral,
+        };
+        self.say_on(socket, 0, ClientFrame::Hello(Box::new(hello)));
+        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
+            self.timers.set(Why::Connect, self.now + ANSWER);
+        }
+    }
+
+    /// Something was heard on the welcomed link.
+    pub(super) fn heard(&mut self) {
+        self.heard_at = self.now;
+        self.timers.clear(Why::Probe);
+        self.probing = false;
+        if !self.timers.is_set(Why::Watch) {
+            self.arm_watch();
+        }
+    }
+
+    pub(super) fn arm_watch(&mut self) {
+        let at = self.heard_at + self.heartbeat.silence() + self.grace();
+        self.timers.set(Why::Watch, at);
+    }
+
+    fn grace(&self) -> Duration {
+        GRACE[usize::from(!self.visible)]
+    }
+
+    /// The silence lasted too long, or the timer was too late to know.
+    pub(super) fn watch_due(&mut self) {
+        if !self.welcomed {
+            return;
+        }
+        if self.heard_at + self.heartbeat.silence() + self.grace() <= self.now {
+            self.probe();
+        } else {
+            self.arm_watch();
+        }
+    }
+
+    /// Asks whether the path is alive, unless that is being asked.
+    pub(super) fn probe(&mut self) {
+        if !self.welcomed || self.probing {
+            return;
+        }
+        self.probing = true;
+        self.nonce = self.nonce.wrapping_add(1);
+        let nonce = self.nonce;
+        self.say(ClientFrame::Probe { nonce });
+        let within = PROBE[usize::from(!self.visible)];
+        self.timers.set(Why::Probe, self.now + within);
+    }
+
+    /// The Probe went unanswered: the path is dead, the next attempt comes at once.
+    pub(super) fn probe_lost(&mut self) {
+        if let Some(link) = &self.link {
+            let socket = link.socket;
+            self.timed_out = true;
+            self.effects.push_back(Effect::CloseSocket { socket });
+            self.lost(Reason::Silent);
+            self.come_back(0, Reason::Silent);
+            self.hurry();
+        }
+    }
+
+    /// A person looks again.
+    pub(super) fn visible(&mut self) {
+        if self.welcomed {
+            if self.now.saturating_since(self.heard_at) > QUIET {
+                self.probe();
+            }
+        } else {
+            self.hurry();
+        }
+    }
+
+    /// Brings a waiting attempt forward.
+    pub(super) fn hurry(&mut self) {
+        if self.timers.is_set(Why::Reconnect) {
+            let at = self.backoff.hurry(self.now);
+            self.timers.set(Why::Reconnect, at);
+        }
+    }
+
+    /// Sends a frame nobody answers on the welcomed link.
+    pub(super) fn say(&mut self, frame: ClientFrame) {
+        self.ask(0, frame);
+    }
+
+    /// Sends a frame that asks for a Reply.
+    pub(super) fn ask(&mut self, request_id: u32, frame: ClientFrame) {
+        if let Some(link) = &self.link {
+            let socket = link.socket;
+            self.say_on(socket, request_id, frame);
+        }
+    }
+
+    fn say_on(&mut self, socket: Socket, request_id: u32, frame: ClientFrame) {
+        let bytes = encode_client(ClientEnvelope { request_id, frame: Some(frame) });
+        self.effects.push_back(Effect::Send { socket, bytes });
+    }
+
+    /// A socket is gone, without a Closing that said why.
+    pub(super) fn socket_lost(&mut self, socket: Socket, reason: Reason) {
+        if self.next.as_ref().is_some_and(|link| link.socket == socket) {
+            self.next = None;
+            self.effects.push_back(Effect::CloseSocket { socket });
+            return self.move_failed();
+        }
+        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
+            self.effects.push_back(Effect::CloseSocket { socket });
+            self.lost(reason);
+            self.come_back(0, reason);
+        }
+    }
+
+    /// The link has ended, whatever the cause: what was out on it is out no more.
+    pub(super) fn lost(&mut self, reason: Reason) {
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        if self.welcomed {
+            self.backoff.link_ended(self.now.saturating_since(link.since));
+            self.last_link = Some(LastLink {
+                session_id: core::mem::take(&mut self.session),
+                last_heard_ms: self.wall(self.heard_at),
+                timed_out: self.timed_out,
+            });
+        } else {
+            // The configured gateway may live where the one we were sent to does not.
+            self.url = None;
+        }
+        self.timed_out = false;
+        self.forget_link();
+        self.timers.clear(Why::Move);
+        if self.config.ephemeral {
+            // The registration ended with its link.
+            self.registration = None;
+            self.logs.clear();
+        }
+        if let Some(next) = self.next.take() {
+            // The move is under way: that socket is the attempt.
+            self.link = Some(next);
+            self.timers.set(Why::Connect, self.now + ANSWER);
+            self.set_state(State::Connecting, Some(reason));
+        }
+    }
+
+    /// Nothing of a link outlives it here.
+    pub(super) fn forget_link(&mut self) {
+        self.welcomed = false;
+        self.probing = false;
+        self.forget_request = 0;
+        self.outgoing.new_link();
+        self.wishes.link_lost();
+        self.tokens.link_lost();
+        for why in [Why::Connect, Why::Ack, Why::Watch, Why::Probe, Why::Token, Why::Wish] {
+            self.timers.clear(why);
+        }
+    }
+
+    /// Tries again after the backoff.
+    pub(super) fn come_back(&mut self, after_ms: u32, reason: Reason) {
+        if !self.wanted || self.link.is_some() {
+            return;
+        }
+        let at = self.backoff.failed(self.now, after_ms, self.offline);
+        self.timers.set(Why::Reconnect, at);
+        let state = if self.offline { State::Offline } else { State::Connecting };
+        self.set_state(state, Some(reason));
+    }
+
+    fn wall(&self, at: Instant) -> u64 {
+        let (origin, wall) = self.wall_clock;
+        let since = at.saturating_since(origin).as_millis();
+        u64::try_from(wall.0).unwrap_or(0).saturating_add(u64::try_from(since).unwrap_or(0))
+    }
+}

@@ -1,0 +1,209 @@
+//! Frames of the gateway.
+
+use super::logs::Seen;
+use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Welcomed, Wipe};
+use crate::frame::{
+    ClientFrame, Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server,
+};
+use crate::id::{LogName, Position, RegistrationId, Topic};
+
+impl ClientSession {
+    /// One binary message.
+    pub(super) fn message(&mut self, socket: Socket, bytes: &[u8]) {
+        let on = |link: &Option<super::link::Link>| {
+            link.as_ref().is_some_and(|link| link.socket == socket && link.open)
+        };
+        let next = on(&self.next);
+        if !next && !on(&self.link) {
+            return;
+        }
+        let frame = match decode_server(bytes) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.heard_if(next),
+            Err(_) => return self.socket_lost(socket, Reason::BadFrame),
+        };
+        self.heard_if(next);
+        match frame {
+            ServerFrame::Closing(closing) if next => {
+                self.socket_lost(socket, Reason::Closed(closing.code));
+            }
+            ServerFrame::Closing(closing) => {
+                self.effects.push_back(Effect::CloseSocket { socket });
+                self.closed(closing);
+            }
+            ServerFrame::Welcome(welcome) if next || !self.welcomed => {
+                self.welcome(socket, *welcome);
+            }
+            // Before Welcome only a Probe's answer may come, and we sent none.
+            _ if next || !self.welcomed => {}
+            ServerFrame::Welcome(_) => self.socket_lost(socket, Reason::BadFrame),
+            frame => self.frame(frame),
+        }
+    }
+
+    fn heard_if(&mut self, next: bool) {
+        if !next && self.welcomed {
+            self.heard();
+        }
+    }
+
+    /// A frame of the welcomed link.
+    fn frame(&mut self, frame: ServerFrame) {
+        match frame {
+            ServerFrame::Welcome(_) | ServerFrame::Closing(_) | ServerFrame::ProbeReply { .. } => {}
+            ServerFrame::Beat { silence_ms, silence_no } => {
+                let (silence_s, silence_no) = self.heartbeat.beat(silence_ms, silence_no);
+                self.say(ClientFrame::BeatReply { silence_s, silence_no });
+            }
+            ServerFrame::Deliver(deliver) => self.deliver(*deliver),
+            ServerFrame::Gap(gap) => self.gap(gap),
+            ServerFrame::Reply(reply) => self.replied(*reply),
+            ServerFrame::Redirect(redirect) => self.redirected(redirect),
+            ServerFrame::TokenExpiring { .. } => self.refresh_token(),
+            ServerFrame::Logs { started, ended } => self.logs_changed(started, ended),
+            ServerFrame::Advance(cursors) => {
+                for cursor in &cursors {
+                    self.logs.advance(cursor);
+                }
+                self.arm_ack();
+                self.flush_store();
+            }
+        }
+    }
+
+    fn welcome(&mut self, socket: Socket, welcome: Welcome) {
+        let Ok(id) = RegistrationId::parse(&welcome.registration) else {
+            return self.socket_lost(socket, Reason::BadFrame);
+        };
+        let known = self.registration.as_ref().map(|(id, _)| id.clone());
+        if known.as_ref() != Some(&id) && welcome.secret.is_empty() {
+            return self.socket_lost(socket, Reason::BadFrame);
+        }
+        self.moved();
+        if known.as_ref() != Some(&id) {
+            if known.is_some() {
+                self.wipe(Wipe::RegistrationChanged);
+            }
+            self.registration = Some((id.clone(), welcome.secret.clone()));
+            self.save();
+        }
+        self.pace.begin(&welcome);
+        self.welcomed = true;
+        self.session = welcome.session.clone();
+        self.server_clock = Some((self.now, welcome.server_time));
+        self.heard_at = self.now;
+        if let Some(link) = &mut self.link {
+            link.since = self.now;
+        }
+        self.timers.clear(super::Why::Connect);
+        self.arm_watch();
+        self.offline = false;
+        self.set_state(State::Connected, None);
+        self.token_welcomed(welcome.token_expires);
+        for start in &welcome.starts {
+            self.outgoing.begin(&start.log);
+        }
+        for log in self.logs.welcomed(welcome.starts) {
+            self.outgoing.end(log);
+        }
+        self.effects.push_back(Effect::Welcomed(Box::new(Welcomed {
+            registration: id,
+            user: welcome.user,
+            topics: welcome.topics.iter().filter_map(|topic| Topic::parse(topic).ok()).collect(),
+            tags: welcome.tags,
+            session: welcome.session,
+            server_time: welcome.server_time,
+        })));
+        self.reconcile_topics();
+        self.flush_store();
+    }
+
+    fn deliver(&mut self, deliver: Deliver) {
+        if self.forgetting {
+            return;
+        }
+        let Deliver { log, at, what } = deliver;
+        let stored = at.seq != 0;
+        if stored {
+            self.pace.came += 1;
+            self.arm_ack();
+            if self.logs.deliver(&log, at) == Seen::Again {
+                return self.flush_store();
+            }
+        }
+        match what {
+            What::Message(message) => {
+                if self.dedup.insert(message.id) {
+                    self.outgoing.push(Entry::Message { log, at, message });
+                }
+            }
+            What::Recall { message, tag } => self.outgoing.push(Entry::Recall { log, at, message, tag }),
+            What::Unknown => {}
+        }
+        self.flush_store();
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        if self.forgetting {
+            return;
+        }
+        let at = Position { epoch: gap.epoch, seq: gap.resume };
+        self.logs.gap(&gap.log, at);
+        self.effects.push_back(Effect::Gap {
+            log: gap.log,
+            after: gap.after,
+            resume: gap.resume,
+            reason: gap.reason,
+        });
+        self.arm_ack();
+        self.flush_store();
+    }
+
+    fn logs_changed(&mut self, started: Vec<Start>, ended: Vec<(LogName, ErrorCode)>) {
+        self.logs_started(started);
+        for (log, why) in ended {
+            if self.logs.end(&log) {
+                self.outgoing.end(log.clone());
+            }
+            self.topic_ended(&log, why);
+            self.effects.push_back(Effect::LogEnded { log, why });
+        }
+        self.flush_store();
+    }
+
+    fn logs_started(&mut self, started: Vec<Start>) {
+        for start in started {
+            self.outgoing.begin(&start.log);
+            self.logs.start(start);
+        }
+    }
+
+    fn replied(&mut self, mut reply: Reply) {
+        self.logs_started(core::mem::take(&mut reply.starts));
+        if !self.refresh_replied(&reply) && !self.forget_replied(&reply) {
+            self.wish_replied(&reply);
+        }
+        self.flush_store();
+    }
+
+    /// What this device held means nothing any more.
+    pub(super) fn wipe(&mut self, why: Wipe) {
+        self.effects.push_back(Effect::WipeInbox(why));
+        self.logs.clear();
+        self.dedup.clear();
+        self.outgoing.wipe();
+    }
+
+    /// Keeps what this device is.
+    pub(super) fn save(&mut self) {
+        if self.config.ephemeral {
+            return;
+        }
+        self.saving += 1;
+        self.effects.push_back(Effect::SaveIdentity(Box::new(Save {
+            registration: self.registration.clone(),
+            generation: self.generation,
+            forgetting: self.forgetting,
+        })));
+    }
+}

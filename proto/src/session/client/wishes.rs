@@ -1,0 +1,333 @@
+//! What the tabs want: kept until the gateway replied, sent again on a new link.
+
+use super::logs::Logs;
+use super::{ClientSession, Effect, Why, Wish, WishId};
+use crate::frame::{Activity, ClientFrame, ErrorCode, Receipt, Reply};
+use crate::id::{LogName, Topic};
+use crate::limits;
+use core::time::Duration;
+
+/// Requests under way at once: far below the gateway's frames a second.
+const UNDER_WAY: usize = 8;
+/// A wish that was put off without a time is tried again after this.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+/// A link that is not the newest is closed within this; the wish goes out on the next one.
+const OLDER: Duration = limits::OLDER_LINK;
+
+/// A topic some tab wants, or wants no more.
+#[derive(Debug)]
+struct Wanted {
+    topic: Topic,
+    leaving: bool,
+    request: u32,
+    /// Answered: on, gone or refused. Nothing is to be sent.
+    settled: bool,
+    /// What the app was told last.
+    error: ErrorCode,
+}
+
+/// Another wish.
+#[derive(Debug)]
+struct Queued {
+    wish: WishId,
+    what: Wish,
+    request: u32,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    topics: Vec<Wanted>,
+    queue: Vec<Queued>,
+    receipts: Vec<Receipt>,
+    receipts_out: (u32, usize),
+    activity: Option<Activity>,
+    activity_sent: Option<Activity>,
+    last_request: u32,
+    put_off: bool,
+}
+
+impl Wishes {
+    /// A number for the next request; never 0.
+    pub(super) fn request(&mut self) -> u32 {
+        self.last_request = self.last_request.wrapping_add(1).max(1);
+        self.last_request
+    }
+
+    /// The link is gone: what was not replied goes out again on the next.
+    pub(super) fn link_lost(&mut self) {
+        for wanted in &mut self.topics {
+            wanted.request = 0;
+        }
+        for queued in &mut self.queue {
+            queued.request = 0;
+        }
+        self.receipts_out = (0, 0);
+        self.activity_sent = None;
+        self.put_off = false;
+    }
+
+    fn under_way(&self) -> usize {
+        self.queue.iter().filter(|queued| queued.request != 0).count()
+    }
+
+    /// The entry of a topic, and whether the opposite of this is being asked for.
+    fn want(&mut self, topic: Topic, leaving: bool) -> (&mut Wanted, bool) {
+        let index = match self.topics.iter().position(|wanted| wanted.topic == topic) {
+            Some(index) => index,
+            None => {
+                self.topics.push(Wanted { topic, leaving, request: 0, settled: false, error: ErrorCode::Ok });
+                self.topics.len() - 1
+            }
+        };
+        let wanted = &mut self.topics[index];
+        let turned = wanted.leaving != leaving && wanted.request != 0;
+        if wanted.leaving != leaving {
+            wanted.leaving = leaving;
+            wanted.request = 0;
+        }
+        wanted.settled = false;
+        wanted.error = ErrorCode::Ok;
+        (wanted, turned)
+    }
+
+    /// Takes the topics that are to be sent, as one request of at most a hundred.
+    fn take_topics(&mut self, leaving: bool) -> Option<(u32, Vec<Topic>)> {
+        let waits = |wanted: &Wanted| wanted.leaving == leaving && wanted.request == 0 && !wanted.settled;
+        if !self.topics.iter().any(waits) {
+            return None;
+        }
+        let request = self.request();
+        let mut topics = Vec::new();
+        for wanted in &mut self.topics {
+            if waits(wanted) && topics.len() < limits::TOPICS {
+                wanted.request = request;
+                topics.push(wanted.topic.clone());
+            }
+        }
+        Some((request, topics))
+    }
+}
+
+impl ClientSession {
+    pub(super) fn subscribe(&mut self, topics: Vec<Topic>) {
+        for topic in topics {
+            let on = self.recovered(&topic);
+            let (wanted, turned) = self.wishes.want(topic.clone(), false);
+            if let Some(recovered) = on
+                && self.welcomed
+                && !turned
+            {
+                wanted.settled = true;
+                self.effects.push_back(Effect::Subscribed { topic, recovered });
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, topics: Vec<Topic>) {
+        for topic in topics {
+            self.wishes.want(topic, true);
+        }
+    }
+
+    pub(super) fn wish(&mut self, wish: WishId, what: Wish) {
+        self.wishes.queue.push(Queued { wish, what, request: 0 });
+    }
+
+    pub(super) fn receipts(&mut self, mut receipts: Vec<Receipt>) {
+        let kept = &mut self.wishes.receipts;
+        kept.append(&mut receipts);
+        let over = kept.len().saturating_sub(limits::RECEIPTS);
+        let first = self.wishes.receipts_out.1.min(limits::RECEIPTS - 1);
+        kept.drain(first..(first + over).min(kept.len()));
+    }
+
+    pub(super) fn activity(&mut self, activity: Activity) {
+        self.wishes.activity = Some(activity);
+        self.visible = activity.visible_tabs > 0;
+    }
+
+    /// Whether a topic is read on this link, and what its Start said.
+    fn recovered(&self, topic: &Topic) -> Option<bool> {
+        recovered(&self.logs, topic, self.is_again())
+    }
+
+    /// A link of an ephemeral device after its first: what came between them is lost.
+    fn is_again(&self) -> bool {
+        self.config.ephemeral && self.link_no > 1
+    }
+
+    /// After Welcome: topics that are on are told, the others go out again.
+    pub(super) fn reconcile_topics(&mut self) {
+        let again = self.is_again();
+        for wanted in &mut self.wishes.topics {
+            wanted.request = 0;
+            if wanted.leaving {
+                wanted.settled = false;
+                continue;
+            }
+            let on = recovered(&self.logs, &wanted.topic, again);
+            wanted.settled = on.is_some();
+            if let Some(recovered) = on {
+                wanted.error = ErrorCode::Ok;
+                self.effects.push_back(Effect::Subscribed { topic: wanted.topic.clone(), recovered });
+            }
+        }
+    }
+
+    /// Sends what waits, if the link is welcomed.
+    pub(super) fn flush_wishes(&mut self) {
+        if !self.welcomed || self.wishes.put_off {
+            return;
+        }
+        if self.forgetting {
+            return self.send_forget();
+        }
+        for leaving in [true, false] {
+            while let Some((request, topics)) = self.wishes.take_topics(leaving) {
+                self.ask(
+                    request,
+                    if leaving { ClientFrame::Unsubscribe(topics) } else { ClientFrame::Subscribe(topics) },
+                );
+            }
+        }
+        let mut room = UNDER_WAY.saturating_sub(self.wishes.under_way());
+        for index in 0..self.wishes.queue.len() {
+            if room == 0 {
+                break;
+            }
+            if self.wishes.queue[index].request == 0 {
+                room -= 1;
+                let request = self.wishes.request();
+                let queued = &mut self.wishes.queue[index];
+                queued.request = request;
+                let frame = match queued.what.clone() {
+                    Wish::SetTags { add, remove } => ClientFrame::SetTags { add, remove },
+                    Wish::Publish(publish) => ClientFrame::Publish(publish),
+                    Wish::WebPush(web_push) => ClientFrame::SetWebPush(web_push),
+                };
+                self.ask(request, frame);
+            }
+        }
+        if self.wishes.receipts_out.0 == 0 && !self.wishes.receipts.is_empty() {
+            let request = self.wishes.request();
+            let receipts = self.wishes.receipts.clone();
+            self.wishes.receipts_out = (request, receipts.len());
+            self.ask(request, ClientFrame::Receipts(receipts));
+        }
+        if self.wishes.activity != self.wishes.activity_sent
+            && let Some(activity) = self.wishes.activity
+        {
+            self.wishes.activity_sent = Some(activity);
+            self.say(ClientFrame::Activity(activity));
+        }
+    }
+
+    pub(super) fn wish_again(&mut self) {
+        self.wishes.put_off = false;
+    }
+
+    /// A Reply to one of the wishes.
+    pub(super) fn wish_replied(&mut self, reply: &Reply) {
+        let request = reply.request_id;
+        if request == self.wishes.receipts_out.0 {
+            self.receipts_replied(reply);
+        } else if let Some(index) = self.wishes.queue.iter().position(|queued| queued.request == request) {
+            self.queued_replied(index, reply);
+        } else {
+            self.topics_replied(reply);
+        }
+    }
+
+    fn receipts_replied(&mut self, reply: &Reply) {
+        let (_, count) = core::mem::take(&mut self.wishes.receipts_out);
+        if reply.error.is_temporary() {
+            return self.put_off(reply.retry_after_ms, AGAIN);
+        }
+        self.wishes.receipts.drain(..count);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.effects.push_back(Effect::ReceiptsTaken(count));
+    }
+
+    fn queued_replied(&mut self, index: usize, reply: &Reply) {
+        let queued = &mut self.wishes.queue[index];
+        // A Publish meets CONFLICT for its own sake, the others because a newer link rules.
+        let older = reply.error == ErrorCode::Conflict && !matches!(queued.what, Wish::Publish(_));
+        if older || reply.error.is_temporary() {
+            queued.request = 0;
+            return self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
+        }
+        let queued = self.wishes.queue.remove(index);
+        self.effects.push_back(Effect::Settled {
+            wish: queued.wish,
+            error: reply.error,
+            message: reply.message,
+        });
+    }
+
+    fn topics_replied(&mut self, reply: &Reply) {
+        let older = reply.error == ErrorCode::Conflict;
+        let again = older || reply.error.is_temporary();
+        let again_link = self.is_again();
+        let mut index = 0;
+        let mut mine = false;
+        while index < self.wishes.topics.len() {
+            let wanted = &mut self.wishes.topics[index];
+            if wanted.request != reply.request_id {
+                index += 1;
+                continue;
+            }
+            mine = true;
+            wanted.request = 0;
+            let topic = wanted.topic.clone();
+            let denied = reply.denied.iter().any(|name| name == topic.as_str());
+            let error = if denied { ErrorCode::NotPermitted } else { reply.error };
+            wanted.settled = !again;
+            if wanted.leaving {
+                if error == ErrorCode::Ok {
+                    self.wishes.topics.remove(index);
+                    let log = LogName::Topic(topic.clone());
+                    if self.logs.end(&log) {
+                        self.outgoing.end(log);
+                    }
+                    self.effects.push_back(Effect::Unsubscribed { topic });
+                    continue;
+                }
+            } else if error == ErrorCode::Ok {
+                let recovered = recovered(&self.logs, &topic, again_link).unwrap_or(true);
+                self.effects.push_back(Effect::Subscribed { topic, recovered });
+            } else if wanted.error != error {
+                wanted.error = error;
+                self.effects.push_back(Effect::SubscribeFailed { topic, error });
+            }
+            index += 1;
+        }
+        if mine && again {
+            self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
+        }
+    }
+
+    /// A topic's log ended without us asking: it is not asked for again on this link, unless a tab
+    /// does.
+    pub(super) fn topic_ended(&mut self, log: &LogName, why: ErrorCode) {
+        if let LogName::Topic(topic) = log
+            && let Some(wanted) = self.wishes.topics.iter_mut().find(|w| w.topic == *topic)
+        {
+            wanted.settled = true;
+            wanted.request = 0;
+            wanted.error = why;
+        }
+    }
+
+    /// Nothing more is asked for a while.
+    pub(super) fn put_off(&mut self, after_ms: u32, least: Duration) {
+        let after = Duration::from_millis(u64::from(after_ms)).max(least);
+        self.wishes.put_off = true;
+        self.timers.set(Why::Wish, self.now + after);
+    }
+}
+
+fn recovered(logs: &Logs, topic: &Topic, again: bool) -> Option<bool> {
+    let recovered = logs.recovered(&LogName::Topic(topic.clone()))?;
+    Some(recovered && !again)
+}
