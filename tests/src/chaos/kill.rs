@@ -170,7 +170,7 @@ async fn actor(number: u64, gateway: SocketAddr, setup: &Setup, random: &mut Ran
     let user = format!("u{}", number % USERS);
     let (signer, sub): (Signer, String) = (setup.signer.clone(), user.clone());
     let options = Options::new(gateway, move || signer.token(&sub)).seed(random.any());
-    let storage = if number % 10 == 0 {
+    let storage = if number.is_multiple_of(10) {
         Storage::file(&setup.folder().join(format!("device-{number}")))
     } else {
         Storage::memory()
