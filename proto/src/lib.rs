@@ -4,6 +4,7 @@
 //! returns effects; drivers (the gateway's socket, the browser's worker, the native test device)
 //! perform them and decide nothing.
 
+#[cfg(any(feature = "server", feature = "client"))]
 pub mod frame;
 #[cfg(feature = "client")]
 pub mod heartbeat;
@@ -11,10 +12,12 @@ pub mod id;
 pub mod limits;
 #[cfg(feature = "client")]
 pub mod reconnect;
+#[cfg(any(feature = "server", feature = "client"))]
 pub mod session;
 pub mod time;
 
 /// Generated from `contract/pulsegate.proto`; private, because its types can be wrong.
+#[cfg(any(feature = "server", feature = "client"))]
 #[path = "generated/pulsegate.v1.rs"]
 #[allow(clippy::all)] // not written by hand
 mod generated;

@@ -44,8 +44,10 @@
 
 mod ack;
 mod beat;
+mod close;
 mod commit;
 mod deliver;
+mod frames;
 mod hello;
 mod io;
 mod logs;
@@ -59,14 +61,9 @@ pub use io::{
     Started, TokenTimes, Why,
 };
 
-use crate::frame::{
-    Cause, ClientEnvelope, ClientFrame, ClientFrameError, CloseCode, Closing, ErrorCode, Redirect, Reply,
-    ServerFrame, decode_client, encode_server,
-};
-use crate::limits;
+use crate::frame::{Cause, CloseCode, Closing, ErrorCode, Redirect, Reply, ServerFrame, encode_server};
 use crate::time::{Instant, UnixMs};
 use beat::Beat;
-use bytes::Bytes;
 use hello::Admitting;
 use logs::Logs;
 use rate::Rate;
@@ -74,9 +71,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use timers::Timers;
 use window::Window;
-
-/// A client that is refused for its rate comes back no earlier.
-const RATE_PENALTY_MS: u32 = 1000;
 
 /// The gateway's side of one link: a few hundred bytes when idle.
 #[derive(Debug)]
@@ -270,98 +264,6 @@ impl ServerSession {
         }
     }
 
-    /// One binary message.
-    fn frame(&mut self, bytes: Bytes) {
-        if !self.frames.admit(self.now, self.settings.frames_per_second) {
-            self.effects.push_back(Effect::Count(Counted::RateLimited));
-            return self.too_many("too many frames a second");
-        }
-        if let Phase::Admitting(admitting) = &mut self.phase {
-            if !admitting.hold(bytes) {
-                self.too_many("too much before Welcome");
-            }
-            return;
-        }
-        self.read_frame(&bytes);
-    }
-
-    fn read_frame(&mut self, bytes: &[u8]) {
-        let before_hello = matches!(self.phase, Phase::Hello);
-        if before_hello && bytes.len() > limits::HELLO_BYTES {
-            return self.close(CloseCode::FrameTooLarge, "a Hello is over 32 KiB");
-        }
-        match decode_client(bytes) {
-            Err(ClientFrameError::Close(error)) => self.close(error.close_code(), error.detail),
-            Ok(envelope) if before_hello => self.first_frame(envelope, bytes.len()),
-            Err(ClientFrameError::Refuse { .. }) if before_hello => {
-                self.close(CloseCode::ProtocolViolation, "the first frame is no Hello");
-            }
-            Err(ClientFrameError::Refuse { request_id, error, detail }) => {
-                self.hear();
-                self.reply(request_id, error, detail);
-            }
-            Ok(envelope) => self.live_frame(envelope),
-        }
-    }
-
-    /// A frame after Welcome.
-    fn live_frame(&mut self, envelope: ClientEnvelope) {
-        let request = envelope.request_id;
-        let Some(frame) = envelope.frame else {
-            self.hear();
-            self.effects.push_back(Effect::Count(Counted::UnknownFrame));
-            return self.reply(request, ErrorCode::Unimplemented, "an unknown kind of frame");
-        };
-        if let ClientFrame::Probe { nonce } = frame {
-            self.probe(nonce);
-            return self.reply(request, ErrorCode::Ok, "");
-        }
-        self.hear();
-        match frame {
-            ClientFrame::Hello(_) => {
-                self.close(CloseCode::ProtocolViolation, "a second Hello on one link");
-            }
-            ClientFrame::BeatReply { silence_s, silence_no } => {
-                self.beat.wish(silence_s, silence_no);
-                self.arm_beat();
-                self.reply(request, ErrorCode::Ok, "");
-            }
-            ClientFrame::Ack(cursors) => self.ack(request, &cursors),
-            ClientFrame::Probe { .. } => {}
-            ClientFrame::Receipts(receipts) => self.commit(request, Op::Receipts(receipts)),
-            ClientFrame::Activity(activity) => self.commit(request, Op::Activity(activity)),
-            ClientFrame::Subscribe(topics) => self.commit(request, Op::Subscribe(topics)),
-            ClientFrame::Unsubscribe(topics) => self.commit(request, Op::Unsubscribe(topics)),
-            ClientFrame::SetTags { add, remove } => {
-                self.commit(request, Op::SetTags { add, remove });
-            }
-            ClientFrame::RefreshToken(token) => self.commit(request, Op::Refresh(token)),
-            ClientFrame::Publish(publish) => self.commit(request, Op::Publish(publish)),
-            ClientFrame::SetWebPush(web_push) => self.commit(request, Op::WebPush(web_push)),
-            ClientFrame::Forget => self.commit(request, Op::Forget),
-        }
-    }
-
-    fn probe(&mut self, nonce: u32) {
-        let (heard_ms_ago, beat_sent_ms_ago) = self.beat.probed(self.now);
-        self.hear();
-        self.send(ServerFrame::ProbeReply { nonce, heard_ms_ago, beat_sent_ms_ago });
-    }
-
-    fn control_frame(&mut self) {
-        let allowed = self.settings.control_frames_per_second;
-        if self.controls.admit(self.now, allowed) {
-            self.hear();
-        } else {
-            self.effects.push_back(Effect::Count(Counted::RateLimited));
-            self.too_many("too many control frames a second");
-        }
-    }
-
-    fn hear(&mut self) {
-        self.beat.heard(self.now);
-    }
-
     fn redirect(&mut self, redirect: Redirect) {
         if self.is_live() {
             self.advance();
@@ -464,45 +366,5 @@ impl ServerSession {
                 denied: Vec::new(),
             })));
         }
-    }
-
-    fn too_many(&mut self, reason: &str) {
-        let mut closing = Closing::new(CloseCode::TooManyRequests, reason);
-        closing.reconnect_after_ms = RATE_PENALTY_MS;
-        self.close_with(closing, Cause::GatewayClosed);
-    }
-
-    fn close(&mut self, code: CloseCode, reason: &str) {
-        self.close_with(Closing::new(code, reason), Cause::GatewayClosed);
-    }
-
-    fn close_with(&mut self, closing: Closing, cause: Cause) {
-        self.close_socket(closing.code.code(), closing, cause);
-    }
-
-    /// Says Closing, then closes with `code`.
-    fn close_socket(&mut self, code: u16, mut closing: Closing, cause: Cause) {
-        self.advance();
-        // A close frame has room for 123 bytes of reason (RFC 6455, section 5.5).
-        let mut end = closing.reason.len().min(123);
-        while !closing.reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        closing.reason.truncate(end);
-        let reason = closing.reason.clone();
-        self.send(ServerFrame::Closing(closing));
-        self.effects.push_back(Effect::Close { code, reason, cause });
-        self.end(cause);
-    }
-
-    fn end(&mut self, cause: Cause) {
-        self.timers.clear_all();
-        self.phase = Phase::Closed(cause);
-    }
-}
-
-impl Closing {
-    fn new(code: CloseCode, reason: &str) -> Self {
-        Self { code, reason: reason.to_owned(), reconnect_after_ms: 0, generation: 0 }
     }
 }
