@@ -1,0 +1,61 @@
+//! Whole WebSocket frames: what a server sends is unmasked, so the same bytes serve every reader.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use pulsegate_proto::frame::{encode_deliver, encode_recall};
+use pulsegate_proto::id::{LogName, Position};
+use pulsegate_routing::{Entry, EntryKind};
+
+/// FIN and opcode 2 (RFC 6455, section 5.2).
+const FINAL_BINARY: u8 = 0x82;
+/// The longest header of an unmasked frame.
+const HEADER_MAX: usize = 10;
+
+/// One binary message in one frame.
+#[must_use]
+pub fn binary(payload: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(HEADER_MAX + payload.len());
+    frame.put_u8(FINAL_BINARY);
+    match payload.len() {
+        short @ 0..=125 => frame.put_u8(short as u8),
+        middle @ 126..=0xffff => {
+            frame.put_u8(126);
+            frame.put_u16(middle as u16);
+        }
+        long => {
+            frame.put_u8(127);
+            frame.put_u64(long as u64);
+        }
+    }
+    frame.put_slice(payload);
+    frame.freeze()
+}
+
+/// The frame that delivers `entry` of `log`.
+#[must_use]
+pub fn entry(log: &LogName, entry: &Entry) -> Bytes {
+    let at = Position { epoch: entry.epoch, seq: entry.seq };
+    binary(&match &entry.kind {
+        EntryKind::Message { body, .. } => encode_deliver(log, at, body),
+        EntryKind::Recall { message, tag, .. } => encode_recall(log, at, *message, tag),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_the_shortest_form() {
+        for (length, header) in [
+            (0usize, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (0xffff, vec![0x82, 126, 0xff, 0xff]),
+            (0x1_0000, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = binary(&vec![7; length]);
+            assert_eq!(frame[..header.len()], header, "{length}");
+            assert_eq!(frame.len(), header.len() + length);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The tail of a log that has readers: the same bytes for all of them, encoded once.
+
+use crate::connection::frame;
+use bytes::Bytes;
+use pulsegate_proto::id::{LogName, Seq};
+use pulsegate_proto::time::UnixMs;
+use pulsegate_routing::{Entry, ReaderView};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Entries kept: two windows, so that a reader that acks in time never leaves the ring.
+const ENTRIES: usize = 128;
+/// Bytes kept: five of the largest messages. A reader behind that reads the store.
+const BYTES: usize = 256 * 1024;
+/// How long an entry is kept. Whoever is awake has taken it by then; whoever is not reads the store.
+const KEEP: Duration = Duration::from_secs(10);
+
+/// What the last appends to one log were.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// Everything of the log that was appended above this and is not in `items` was taken back.
+    base: Seq,
+    /// The last entry appended.
+    last: Seq,
+}
+
+#[derive(Debug)]
+struct Item {
+    entry: Arc<Entry>,
+    at: Instant,
+    /// Made for the first reader.
+    frame: Option<Bytes>,
+}
+
+/// What a reader got.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// Entries for this reader: the entry, and its whole WebSocket frame.
+    pub entries: Vec<(Arc<Entry>, Bytes)>,
+    /// Read up to here.
+    pub passed: Seq,
+    /// Entries that were not for this reader.
+    pub skipped: u32,
+    /// Nothing lies beyond `passed`.
+    pub end: bool,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, entries: &[Arc<Entry>], now: Instant) {
+        for entry in entries {
+            if entry.seq <= self.last {
+                // Out of order: what we hold may have holes. The store has none.
+                self.forget();
+                self.base = self.base.max(entry.seq);
+                continue;
+            }
+            self.last = entry.seq;
+            self.bytes += size(entry);
+            self.items.push_back(Item { entry: Arc::clone(entry), at: now, frame: None });
+        }
+        while self.items.len() > ENTRIES || self.bytes > BYTES {
+            self.drop_first();
+        }
+    }
+
+    /// The entry is not sent any more.
+    pub(super) fn remove(&mut self, seq: Seq) {
+        if let Ok(at) = self.items.binary_search_by_key(&seq, |item| item.entry.seq)
+            && let Some(item) = self.items.remove(at)
+        {
+            self.bytes -= size(&item.entry);
+        }
+    }
+
+    /// What lies above `after`, for a reader that has seen everything appended before the ring began. `None`: the
+    /// ring does not go back that far, or cannot decide.
+    pub(super) fn read(
+        &mut self,
+        log: &LogName,
+        after: Seq,
+        reader: &ReaderView,
+        max: usize,
+        now: UnixMs,
+    ) -> Option<Run> {
+        if after < self.base {
+            return None;
+        }
+        let mut run = Run { passed: after, end: true, ..Run::default() };
+        let from = self.items.partition_point(|item| item.entry.seq <= after);
+        // Such an entry hides an older one from those it is for, and from nobody else: the store decides that.
+        let hides_for_some =
+            |item: &Item| item.entry.collapse_key.is_some() && item.entry.predicate.is_some();
+        if self.items.range(from..).any(hides_for_some) {
+            return None;
+        }
+        for item in self.items.range_mut(from..) {
+            // Where the reader stood before this read: what was taken back since then it never had.
+            if !item.entry.addressed_to(reader, after, now) {
+                run.skipped += 1;
+            } else if run.entries.len() == max {
+                run.end = false;
+                return Some(run);
+            } else {
+                let frame = item.frame.get_or_insert_with(|| frame::entry(log, &item.entry)).clone();
+                run.entries.push((Arc::clone(&item.entry), frame));
+            }
+            run.passed = item.entry.seq;
+        }
+        run.passed = run.passed.max(self.last);
+        Some(run)
+    }
+
+    /// Drops what was kept long enough. True: something is left.
+    pub(super) fn age(&mut self, now: Instant) -> bool {
+        while self.items.front().is_some_and(|item| now.saturating_duration_since(item.at) >= KEEP) {
+            self.drop_first();
+        }
+        if self.items.is_empty() {
+            self.items = VecDeque::new();
+        }
+        !self.items.is_empty()
+    }
+
+    /// Drops everything: readers go to the store.
+    pub(super) fn forget(&mut self) {
+        self.base = self.last;
+        self.items = VecDeque::new();
+        self.bytes = 0;
+    }
+
+    pub(super) fn last(&self) -> Seq {
+        self.last
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(item) = self.items.pop_front() {
+            self.base = item.entry.seq;
+            self.bytes -= size(&item.entry);
+        }
+    }
+}
+
+/// What an entry weighs: its body, and again as a frame.
+fn size(entry: &Entry) -> usize {
+    let body = match &entry.kind {
+        pulsegate_routing::EntryKind::Message { body, .. } => body.len(),
+        pulsegate_routing::EntryKind::Recall { tag, .. } => tag.len(),
+    };
+    2 * body + 256
+}

@@ -1,0 +1,104 @@
+//! Moving everybody elsewhere, at a pace the others can take.
+
+use crate::hub::Mail;
+use crate::state::AppState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, interval, sleep};
+
+/// Links are told in groups this far apart.
+const STEP: Duration = Duration::from_millis(100);
+/// A drain is over after this long, whatever the pace: who stops a process does not wait for ever (systemd: 90 s).
+const TELLING: Duration = Duration::from_secs(60);
+/// After a Redirect a device dials, is welcomed elsewhere, and closes its old link itself. Who has not by then is
+/// closed.
+const MOVING: Duration = Duration::from_secs(10);
+/// What closing handshakes and the last rows of the registry get.
+const LEAVING: Duration = Duration::from_secs(10);
+/// Where there is nowhere else to go, devices come back to this address: not at once, and spread over so many
+/// milliseconds.
+const BACK_MS: std::ops::Range<u32> = 1_000..5_000;
+
+/// Tells every welcomed link to go, and waits, within bounds, until all are gone.
+pub(super) async fn everybody(state: &Arc<AppState>) {
+    let (elsewhere, per_second) = {
+        let config = state.config.load();
+        (!config.gateways.is_empty(), config.limits.drain_per_second)
+    };
+    let links = state.hub.everybody();
+    let group = group(links.len(), per_second);
+    let mut steps = interval(STEP);
+    for (step, links) in links.chunks(group).enumerate() {
+        steps.tick().await;
+        for (n, link) in links.iter().enumerate() {
+            let spread = u32::try_from(n * STEP.as_millis() as usize / links.len()).unwrap_or(0);
+            link.post(if elsewhere {
+                Mail::Redirect { after_ms: spread }
+            } else {
+                Mail::Drain { reconnect_after_ms: back(step, spread) }
+            });
+        }
+    }
+    if elsewhere && gone(state, MOVING).await {
+        return;
+    }
+    // Also who came in between: nobody new is admitted any more.
+    for link in state.hub.everybody() {
+        link.post(Mail::Drain { reconnect_after_ms: back(0, 0) });
+    }
+    gone(state, LEAVING).await;
+}
+
+/// How many links one step tells.
+fn group(links: usize, per_second: u32) -> usize {
+    if per_second == 0 {
+        return links.max(1);
+    }
+    let steps = TELLING.as_millis() / STEP.as_millis();
+    let bounded = links.div_ceil(usize::try_from(steps).unwrap_or(1));
+    let paced = usize::try_from(per_second).unwrap_or(usize::MAX) * STEP.as_millis() as usize / 1000;
+    paced.max(bounded).max(1)
+}
+
+/// When a link that is closed in `step` should come back. The steps are spread over time already; a number that
+/// walks through the range, coprime to it, spreads the links of one step.
+fn back(step: usize, spread: u32) -> u32 {
+    let width = BACK_MS.end - BACK_MS.start;
+    let walk = u32::try_from(step % 1000).unwrap_or(0) * 373 + spread * 37;
+    BACK_MS.start + walk % width
+}
+
+/// Waits until no socket is left. False: some still are.
+async fn gone(state: &AppState, within: Duration) -> bool {
+    let end = Instant::now() + within;
+    while state.hub.connections() > 0 {
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_kept_unless_the_drain_would_take_too_long() {
+        assert_eq!(group(10_000, 500), 50, "500 a second");
+        assert_eq!(group(10_000, 1), 17, "a minute at most");
+        assert_eq!(group(10_000, 0), 10_000, "no limit");
+        assert_eq!(group(0, 500), 50);
+        assert_eq!(group(3, 1), 1);
+    }
+
+    #[test]
+    fn devices_come_back_spread_out() {
+        let mut times: Vec<_> = (0..100).flat_map(|step| (0..10).map(move |n| back(step, n * 10))).collect();
+        assert!(times.iter().all(|t| BACK_MS.contains(t)));
+        times.sort_unstable();
+        times.dedup();
+        assert!(times.len() > 500, "{}", times.len());
+    }
+}
