@@ -2,7 +2,7 @@
 
 use crate::{GapInfo, Grants, LogKey};
 use pulsegate_proto::id::{
-    AppId, Cursor, MessageId, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId,
+    AppId, Cursor, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId,
 };
 use pulsegate_proto::time::UnixMs;
 
@@ -195,9 +195,3 @@ pub struct RegistrationInfo {
     pub last_link: Option<LastSeenRecord>,
 }
 
-/// A message and where it stood in a log, for the counts of what was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SentMark {
-    pub(crate) message: MessageId,
-    pub(crate) seq: Seq,
-}
