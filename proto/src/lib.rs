@@ -6,6 +6,8 @@
 
 #[cfg(any(feature = "server", feature = "client"))]
 pub mod frame;
+#[cfg(feature = "harness")]
+pub mod harness;
 #[cfg(feature = "client")]
 pub mod heartbeat;
 pub mod id;

@@ -68,10 +68,10 @@ impl Backoff {
 
 /// `SplitMix64` (Steele, Lea, Flood, 2014): enough for jitter, a handful of instructions.
 #[derive(Clone, Debug)]
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -79,7 +79,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn up_to(&mut self, most: Duration) -> Duration {
+    pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
         let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX - 1);
         Duration::from_millis(self.next() % (ms + 1))
     }

@@ -55,10 +55,11 @@ impl ClientSession {
     /// The new link is welcomed: the old one goes.
     pub(super) fn moved(&mut self) {
         self.timers.clear(Why::Move);
-        if let (Some(next), Some(old)) = (self.next.take(), self.link.take()) {
-            self.effects.push_back(Effect::CloseSocket { socket: old.socket });
+        if let Some(next) = self.next.take() {
             self.forget_link();
-            self.link = Some(next);
+            if let Some(old) = self.link.replace(next) {
+                self.effects.push_back(Effect::CloseSocket { socket: old.socket });
+            }
         }
     }
 }
