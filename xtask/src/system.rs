@@ -147,8 +147,12 @@ fn apt_install(house: &House, packages: &[&str]) -> Result<(), Failure> {
     // time-out, because a fresh machine may still be running its own first update.
     let archives = house.cache.join("apt");
     fs::create_dir_all(archives.join("partial")).map_err(Failure::io(archives.display()))?;
-    let options =
-        [format!("-oDir::Cache::archives={}", archives.display()), "-oDPkg::Lock::Timeout=300".to_string()];
+    let options = [
+        format!("-oDir::Cache::archives={}", archives.display()),
+        "-oDPkg::Lock::Timeout=300".to_string(),
+        // Apt's own user could not read a cache in root's home.
+        "-oAPT::Sandbox::User=root".to_string(),
+    ];
     let apt = |arguments: &[&str]| {
         let mut apt = command("apt-get", &["-q", "-y"]);
         apt.args(&options).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
