@@ -54,6 +54,8 @@ pub struct Device {
     /// Whether messages for even devices only pass it by.
     pub(super) odd: bool,
     pub(super) alive: bool,
+    /// Its storage forgot what it had.
+    pub(super) rolled_back: bool,
 }
 
 impl Device {
@@ -79,6 +81,7 @@ impl Device {
             config,
             odd,
             alive: true,
+            rolled_back: false,
         }
     }
 

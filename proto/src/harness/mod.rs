@@ -271,6 +271,7 @@ impl Sim {
         dead.writes.clear();
         dead.sockets.clear();
         dead.alive = false;
+        dead.timer = None;
     }
 
     /// Whether its process runs.
@@ -290,6 +291,7 @@ impl Sim {
     /// Puts an older storage back.
     pub fn roll_back(&mut self, device: usize, storage: Storage) {
         self.devices[device].storage = storage;
+        self.devices[device].rolled_back = true;
     }
 
     /// Kills the gateway; its store stays.

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What a store, a disk or a backend needs for an answer.
 const WORK: Duration = Duration::from_millis(5);
+/// The close code of a connection that broke.
+const RESET: u16 = 1006;
 
 impl Sim {
     pub(super) fn happen(&mut self, event: Event) {
@@ -33,7 +35,10 @@ impl Sim {
             }
             Event::DownClose { conn, code } => {
                 let (device, socket) = (self.links[conn].device, self.links[conn].socket);
-                if arrives(self.links[conn].down, self.now) && self.holds(device, socket, conn) {
+                // The news of a broken connection comes from the device's own system.
+                let reset = code == RESET;
+                let arrives = reset || arrives(self.links[conn].down, self.now);
+                if arrives && self.holds(device, socket, conn) {
                     self.devices[device].sockets.remove(&socket);
                     self.device_input(device, client::Input::SocketClosed { socket, code });
                 }
@@ -170,7 +175,7 @@ impl Sim {
         }
         let conn = conn.filter(|conn| self.up && !self.links[*conn].over);
         let Some(conn) = conn else {
-            return self.device_input(device, client::Input::SocketClosed { socket, code: 1006 });
+            return self.device_input(device, client::Input::SocketClosed { socket, code: RESET });
         };
         self.devices[device].sockets.insert(socket, conn);
         let breaks = self.weather.breaks_within;
@@ -344,8 +349,10 @@ impl Sim {
         };
         let device = &self.devices[link.device];
         let stored = device.storage.cursors.get(&log).map_or(0, |at| at.seq);
-        let same = device.storage.registration.as_ref().is_some_and(|(held, _)| *held == id);
-        assert!(!same || stored >= seq || device.life > 0, "an ack runs ahead of storage");
+        let kept = device.storage.registration.as_ref().is_some_and(|(held, _)| *held == id)
+            && device.storage.wipes == 0
+            && !device.rolled_back;
+        assert!(!kept || stored >= seq, "an ack runs ahead of storage");
         self.world.acked(&id, &log, seq);
     }
 
@@ -405,8 +412,7 @@ impl Sim {
         let told = self.now + most + WORK;
         self.at(told, Event::UpClose { conn, cause: Cause::Reset });
         if self.holds(device, socket, conn) {
-            self.links[conn].down.cut = Some(told);
-            self.at(told, Event::DownClose { conn, code: 1006 });
+            self.at(told, Event::DownClose { conn, code: RESET });
         }
     }
 }

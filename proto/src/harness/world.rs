@@ -32,7 +32,8 @@ pub(crate) struct Kept {
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Message(MessageId, Bytes),
-    Recall(MessageId),
+    /// Of which message, and where that was.
+    Recall(MessageId, Seq),
 }
 
 #[derive(Debug, Default)]
@@ -148,12 +149,14 @@ impl World {
     pub(crate) fn recall(&mut self, key: &str, id: MessageId) {
         let seq = self.seq();
         let log = self.logs.entry(key.to_owned()).or_default();
+        let mut of = 0;
         for kept in &mut log.entries {
-            if matches!(kept.content, Some(Content::Message(of, _)) if of == id) {
+            if matches!(kept.content, Some(Content::Message(other, _)) if other == id) {
                 kept.content = None;
+                of = kept.seq;
             }
         }
-        let content = Some(Content::Recall(id));
+        let content = Some(Content::Recall(id, of));
         log.entries.push(Kept { seq, content, even_only: false });
     }
 
@@ -302,6 +305,7 @@ impl World {
         let Some(kept) = self.logs.get(&key) else {
             return batch;
         };
+        let from = after;
         let mut after = after;
         if after < kept.floor {
             batch.gap = Some(Gap {
@@ -327,12 +331,13 @@ impl World {
                     message: Some(*id),
                     frame: encode_deliver(log, at, bytes),
                 }),
-                Some(Content::Recall(id)) => batch.entries.push(Item {
+                // Who has not come past the message never had it.
+                Some(Content::Recall(id, of)) if *of <= from => batch.entries.push(Item {
                     seq: entry.seq,
                     message: None,
                     frame: encode_recall(log, at, *id, ""),
                 }),
-                Some(Content::Message(..)) | None => batch.skipped += 1,
+                Some(Content::Message(..) | Content::Recall(..)) | None => batch.skipped += 1,
             }
         }
         batch
