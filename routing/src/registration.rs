@@ -1,9 +1,7 @@
 //! Devices: what a Hello asks for, what it gets, and what the backend sees of them.
 
 use crate::{GapInfo, Grants, LogKey};
-use pulsegate_proto::id::{
-    AppId, Cursor, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId,
-};
+use pulsegate_proto::id::{AppId, Cursor, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
 use pulsegate_proto::time::UnixMs;
 
 /// A welcomed link of a device. A change through it commits only while it holds the device's row.
@@ -194,4 +192,3 @@ pub struct RegistrationInfo {
     /// How the last link ended.
     pub last_link: Option<LastSeenRecord>,
 }
-

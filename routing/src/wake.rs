@@ -1,7 +1,7 @@
 //! Append, then wake: what the transport is told after a commit.
 
 use crate::{Entry, GapInfo, LogKey, SessionRef, StartInfo};
-use pulsegate_proto::id::{AppId, LogName, RegistrationId, Seq};
+use pulsegate_proto::id::{AppId, LogName, RegistrationId, Seq, Tag};
 use std::sync::Arc;
 
 /// Hears of commits once they are durable, and never before.
@@ -35,6 +35,11 @@ pub trait Wake: Send + Sync + 'static {
 
     /// The registration was deleted by the backend or expired.
     fn deleted(&self, app: &AppId, registration: &RegistrationId);
+
+    /// The backend changed the tags of the registration: predicates are decided against these now.
+    fn tags_changed(&self, app: &AppId, registration: &RegistrationId, tags: &[Tag]) {
+        let _ = (app, registration, tags);
+    }
 
     /// Unexpired entries of `log` were dropped: a reader below `gap.resume` is to be told.
     fn trimmed(&self, log: &LogKey, gap: &GapInfo) {

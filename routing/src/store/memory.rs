@@ -10,9 +10,7 @@ use super::model::{
     MessageRow, Progress, PutError, RawBatch, RecallOutcome, Row, Scheduled, StoreStats, next_seq,
 };
 use super::{Counters, Log as LogStore, Registry};
-use crate::{
-    Clock, Entry, Idempotency, KeyScope, Log, LogKey, Predicate, ReceiptIn, StoreError, Wake,
-};
+use crate::{Clock, Entry, Idempotency, KeyScope, Log, LogKey, Predicate, ReceiptIn, StoreError, Wake};
 use core::time::Duration;
 use pulsegate_proto::id::{AppId, Epoch, MessageId, RegistrationId, Seq, Topic, UserId};
 use pulsegate_proto::time::UnixMs;
@@ -168,13 +166,11 @@ impl LogStore for MemoryStore {
         Ok(self.look(&log.app, |app| app.logs.get(&log.log).map_or(0, |log| log.last)))
     }
 
-    fn read(
-        &self,
-        log: &LogKey,
-        after: Seq,
-        max: usize,
-        max_bytes: usize,
-    ) -> Result<RawBatch, StoreError> {
+    fn floor(&self, log: &LogKey) -> Seq {
+        self.look(&log.app, |app| app.logs.get(&log.log).map_or(0, |log| log.floor))
+    }
+
+    fn read(&self, log: &LogKey, after: Seq, max: usize, max_bytes: usize) -> Result<RawBatch, StoreError> {
         Ok(self.look(&log.app, |app| messages::read(app, &log.log, after, max, max_bytes)))
     }
 
@@ -191,12 +187,7 @@ impl LogStore for MemoryStore {
         appends.into_iter().map(one).collect()
     }
 
-    async fn remember(
-        &self,
-        app: AppId,
-        id: MessageId,
-        key: Idempotency,
-    ) -> Result<Appended, AppendError> {
+    async fn remember(&self, app: AppId, id: MessageId, key: Idempotency) -> Result<Appended, AppendError> {
         self.change(|state| messages::remember(state, &app, id, &key))
     }
 
@@ -225,12 +216,7 @@ impl LogStore for MemoryStore {
         Ok(self.change(|state| messages::release(state, &due, targeted)))
     }
 
-    async fn expire(
-        &self,
-        now: UnixMs,
-        status_kept: Duration,
-        alive: Alive,
-    ) -> Result<Expired, StoreError> {
+    async fn expire(&self, now: UnixMs, status_kept: Duration, alive: Alive) -> Result<Expired, StoreError> {
         Ok(self.change(|state| {
             let messages = messages::expire(state, now, status_kept);
             let registrations = devices::expire(state, now, &alive);
@@ -252,34 +238,19 @@ impl Registry for MemoryStore {
         Ok(self.change(|state| devices::remove(state.app(&app), &id)))
     }
 
-    fn of_user(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        max: usize,
-    ) -> Result<Vec<RegistrationId>, StoreError> {
+    fn of_user(&self, app: &AppId, user: &UserId, max: usize) -> Result<Vec<RegistrationId>, StoreError> {
         Ok(self.look(app, |app| {
             let of_user = app.rows.values().filter(|row| row.user.as_ref() == Some(user));
             of_user.map(|row| row.id.clone()).take(max).collect()
         }))
     }
 
-    fn subscribes(
-        &self,
-        app: &AppId,
-        id: &RegistrationId,
-        topic: &Topic,
-    ) -> Result<bool, StoreError> {
+    fn subscribes(&self, app: &AppId, id: &RegistrationId, topic: &Topic) -> Result<bool, StoreError> {
         let has = |row: &Row| row.subscriptions.iter().any(|s| s.topic == *topic);
         Ok(self.look(app, |app| app.rows.get(id).is_some_and(has)))
     }
 
-    fn list(
-        &self,
-        app: &AppId,
-        after: Option<&RegistrationId>,
-        max: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    fn list(&self, app: &AppId, after: Option<&RegistrationId>, max: usize) -> Result<Vec<Row>, StoreError> {
         Ok(self.look(app, |app| {
             let rows = app.rows.values().filter(|row| after.is_none_or(|id| row.id > *id));
             rows.take(max).cloned().collect()

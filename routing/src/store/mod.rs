@@ -9,19 +9,15 @@ pub mod embedded;
 mod memory;
 mod model;
 
-pub use embedded::{
-    ArchiveError, Archived, EmbeddedSettings, EmbeddedStore, export, import, new_epoch,
-};
+pub use embedded::{ArchiveError, Archived, EmbeddedSettings, EmbeddedStore, export, import, new_epoch};
 pub use memory::MemoryStore;
 pub use model::{
-    Alive, Append, AppendError, Appended, Counts, DeviceProgress, EPOCH_2025_MS, Expect, Expired,
-    Hider, HowMany, LogMark, LogProgress, MessageRow, Progress, ProgressLog, PutError, RawBatch,
-    RecallOutcome, RowState, Row, SCAN_GROUP, STARTS_AT_COMMIT, Scheduled, StoreStats,
+    Alive, Append, AppendError, Appended, Counts, DeviceProgress, EPOCH_2025_MS, Expect, Expired, Hider,
+    HowMany, LogMark, LogProgress, MessageRow, Progress, ProgressLog, PutError, RawBatch, RecallOutcome, Row,
+    RowState, SCAN_GROUP, STARTS_AT_COMMIT, Scheduled, StoreStats,
 };
 
-use crate::{
-    Clock, Idempotency, LogKey, OpenError, PublishError, ReceiptIn, StoreError, Wake,
-};
+use crate::{Clock, Idempotency, LogKey, OpenError, PublishError, ReceiptIn, StoreError, Wake};
 use core::future::Future;
 use core::time::Duration;
 use pulsegate_proto::id::{AppId, Epoch, MessageId, RegistrationId, Seq, Topic, UserId};
@@ -42,18 +38,15 @@ pub trait Log: Send + Sync {
     /// The store cannot be read.
     fn last(&self, log: &LogKey) -> Result<Seq, StoreError>;
 
+    /// Entries of `log` up to here were dropped before they expired; 0: none were.
+    fn floor(&self, log: &LogKey) -> Seq;
+
     /// Entries of `log` after `after`, in order, at most `max` and about `max_bytes` of bodies but
     /// at least one. Whether they are for somebody is not decided here.
     ///
     /// # Errors
     /// The store cannot be read. An entry that is damaged is a gap, not an error.
-    fn read(
-        &self,
-        log: &LogKey,
-        after: Seq,
-        max: usize,
-        max_bytes: usize,
-    ) -> Result<RawBatch, StoreError>;
+    fn read(&self, log: &LogKey, after: Seq, max: usize, max_bytes: usize) -> Result<RawBatch, StoreError>;
 
     /// The newer entries with `key` that hide the entry `seq` of `log` from those they are for.
     ///
@@ -62,10 +55,7 @@ pub trait Log: Send + Sync {
     fn hiders(&self, log: &LogKey, key: &str, seq: Seq) -> Result<Vec<Hider>, StoreError>;
 
     /// Appends a message to its logs (or files it until `deliver_at`) in one commit.
-    fn append(
-        &self,
-        append: Append,
-    ) -> impl Future<Output = Result<Appended, AppendError>> + Send;
+    fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 
     /// Several [`Log::append`]s, in order, in as few syncs as possible.
     fn append_all(
@@ -89,11 +79,7 @@ pub trait Log: Send + Sync {
     ) -> impl Future<Output = Result<RecallOutcome, StoreError>> + Send;
 
     /// Raises the floor of `log` to `through` and drops its entries up to there. Answers how many.
-    fn trim(
-        &self,
-        log: LogKey,
-        through: Seq,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn trim(&self, log: LogKey, through: Seq) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// What is kept of a message.
     ///
@@ -108,11 +94,8 @@ pub trait Log: Send + Sync {
     fn due(&self, now: UnixMs) -> Result<Vec<Scheduled>, StoreError>;
 
     /// Appends a message that was filed, unless that was done before or it was recalled.
-    fn release(
-        &self,
-        due: Scheduled,
-        targeted: u64,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn release(&self, due: Scheduled, targeted: u64)
+    -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Forgets what has ended by now, in one small group: entries of expired messages, status
     /// rows, idempotency keys, registrations that were not seen for their idle time unless `alive`.
@@ -134,52 +117,30 @@ pub trait Registry: Send + Sync {
 
     /// Writes `row` if the stored one is as expected. Where it says [`STARTS_AT_COMMIT`] the head
     /// of the moment is filled in. Answers the row as stored.
-    fn put(
-        &self,
-        app: AppId,
-        expect: Expect,
-        row: Row,
-    ) -> impl Future<Output = Result<Row, PutError>> + Send;
+    fn put(&self, app: AppId, expect: Expect, row: Row)
+    -> impl Future<Output = Result<Row, PutError>> + Send;
 
     /// Deletes a registration and everything that hangs on it. Answers whether it was there.
-    fn remove(
-        &self,
-        app: AppId,
-        id: RegistrationId,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn remove(&self, app: AppId, id: RegistrationId)
+    -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The registrations of a user, in the order of ids, at most `max`.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn of_user(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        max: usize,
-    ) -> Result<Vec<RegistrationId>, StoreError>;
+    fn of_user(&self, app: &AppId, user: &UserId, max: usize) -> Result<Vec<RegistrationId>, StoreError>;
 
     /// Whether the registration subscribes to the topic.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn subscribes(
-        &self,
-        app: &AppId,
-        id: &RegistrationId,
-        topic: &Topic,
-    ) -> Result<bool, StoreError>;
+    fn subscribes(&self, app: &AppId, id: &RegistrationId, topic: &Topic) -> Result<bool, StoreError>;
 
     /// Rows in the order of ids, after `after`, at most `max`.
     ///
     /// # Errors
     /// The store cannot be read.
-    fn list(
-        &self,
-        app: &AppId,
-        after: Option<&RegistrationId>,
-        max: usize,
-    ) -> Result<Vec<Row>, StoreError>;
+    fn list(&self, app: &AppId, after: Option<&RegistrationId>, max: usize) -> Result<Vec<Row>, StoreError>;
 
     /// How many registrations there are.
     ///
@@ -198,10 +159,7 @@ pub trait Counters: Send + Sync {
 
     /// Moves cursors (they only grow) and counts what they passed, in one commit: a crash loses
     /// both or neither, so that nothing is counted twice.
-    fn advance(
-        &self,
-        devices: Vec<DeviceProgress>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn advance(&self, devices: Vec<DeviceProgress>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Counts receipts of one device: each (device, message, stage) once, and only for messages
     /// the device could have read. Answers how many counted.
@@ -310,13 +268,10 @@ impl Log for Store {
     fn last(&self, log: &LogKey) -> Result<Seq, StoreError> {
         both!(self, s => s.last(log))
     }
-    fn read(
-        &self,
-        log: &LogKey,
-        after: Seq,
-        max: usize,
-        max_bytes: usize,
-    ) -> Result<RawBatch, StoreError> {
+    fn floor(&self, log: &LogKey) -> Seq {
+        both!(self, s => s.floor(log))
+    }
+    fn read(&self, log: &LogKey, after: Seq, max: usize, max_bytes: usize) -> Result<RawBatch, StoreError> {
         both!(self, s => s.read(log, after, max, max_bytes))
     }
     fn hiders(&self, log: &LogKey, key: &str, seq: Seq) -> Result<Vec<Hider>, StoreError> {
@@ -328,12 +283,7 @@ impl Log for Store {
     async fn append_all(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
         both!(self, s => s.append_all(appends).await)
     }
-    async fn remember(
-        &self,
-        app: AppId,
-        id: MessageId,
-        key: Idempotency,
-    ) -> Result<Appended, AppendError> {
+    async fn remember(&self, app: AppId, id: MessageId, key: Idempotency) -> Result<Appended, AppendError> {
         both!(self, s => s.remember(app, id, key).await)
     }
     async fn recall(&self, app: AppId, id: MessageId) -> Result<RecallOutcome, StoreError> {
@@ -351,12 +301,7 @@ impl Log for Store {
     async fn release(&self, due: Scheduled, targeted: u64) -> Result<bool, StoreError> {
         both!(self, s => s.release(due, targeted).await)
     }
-    async fn expire(
-        &self,
-        now: UnixMs,
-        status_kept: Duration,
-        alive: Alive,
-    ) -> Result<Expired, StoreError> {
+    async fn expire(&self, now: UnixMs, status_kept: Duration, alive: Alive) -> Result<Expired, StoreError> {
         both!(self, s => s.expire(now, status_kept, alive).await)
     }
 }
@@ -371,28 +316,13 @@ impl Registry for Store {
     async fn remove(&self, app: AppId, id: RegistrationId) -> Result<bool, StoreError> {
         both!(self, s => s.remove(app, id).await)
     }
-    fn of_user(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        max: usize,
-    ) -> Result<Vec<RegistrationId>, StoreError> {
+    fn of_user(&self, app: &AppId, user: &UserId, max: usize) -> Result<Vec<RegistrationId>, StoreError> {
         both!(self, s => s.of_user(app, user, max))
     }
-    fn subscribes(
-        &self,
-        app: &AppId,
-        id: &RegistrationId,
-        topic: &Topic,
-    ) -> Result<bool, StoreError> {
+    fn subscribes(&self, app: &AppId, id: &RegistrationId, topic: &Topic) -> Result<bool, StoreError> {
         both!(self, s => s.subscribes(app, id, topic))
     }
-    fn list(
-        &self,
-        app: &AppId,
-        after: Option<&RegistrationId>,
-        max: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    fn list(&self, app: &AppId, after: Option<&RegistrationId>, max: usize) -> Result<Vec<Row>, StoreError> {
         both!(self, s => s.list(app, after, max))
     }
     fn how_many(&self, app: &AppId, of: HowMany<'_>) -> Result<u64, StoreError> {

@@ -2,8 +2,8 @@
 //! every store shares.
 
 use crate::{
-    Entry, EntryKind, GapInfo, Idempotency, LastSeenRecord, Log, LogKey, Predicate, ReaderView,
-    ReceiptStage, StoreError, Subscription, WebPush,
+    Entry, EntryKind, GapInfo, Idempotency, LastSeenRecord, Log, LogKey, Predicate, ReaderView, ReceiptStage,
+    StoreError, Subscription, WebPush,
 };
 use bytes::Bytes;
 use core::time::Duration;

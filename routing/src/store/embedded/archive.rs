@@ -111,8 +111,8 @@ pub fn import(dir: &Path, input: &mut dyn Read) -> Result<Archived, ArchiveError
     if aside.exists() {
         std::fs::remove_dir_all(&aside)?;
     }
-    let tables = FjallTables::open(&aside, 8 * 1024 * 1024)
-        .map_err(|error| ArchiveError::Store(error.to_string()))?;
+    let tables =
+        FjallTables::open(&aside, 8 * 1024 * 1024).map_err(|error| ArchiveError::Store(error.to_string()))?;
     let done = read_rows(&tables, input)?;
     set_epoch(&tables, dir, fresh_epoch(dir)?)?;
     tables.close().map_err(|error| ArchiveError::Store(error.to_string()))?;
@@ -181,9 +181,7 @@ fn commit(tables: &dyn Tables, batch: Vec<Row>) -> Result<(), ArchiveError> {
     tables.commit(batch).map_err(|error| {
         ArchiveError::Store(match error {
             CommitError::Full => String::from("the disk is full"),
-            CommitError::SyncFailed(why)
-            | CommitError::Closed(why)
-            | CommitError::Unknown(why) => why,
+            CommitError::SyncFailed(why) | CommitError::Closed(why) | CommitError::Unknown(why) => why,
         })
     })
 }

@@ -160,11 +160,7 @@ pub(crate) fn seal(table: u8, key: &[u8], payload: &[u8]) -> Vec<u8> {
 pub(crate) fn unseal(table: u8, key: &[u8], value: Bytes) -> Result<Bytes, Damaged> {
     let stored: [u8; 4] = value.get(..4).and_then(|head| head.try_into().ok()).ok_or(Damaged)?;
     let payload = value.slice(4..);
-    if u32::from_be_bytes(stored) == checksum(table, key, &payload) {
-        Ok(payload)
-    } else {
-        Err(Damaged)
-    }
+    if u32::from_be_bytes(stored) == checksum(table, key, &payload) { Ok(payload) } else { Err(Damaged) }
 }
 
 fn checksum(table: u8, key: &[u8], payload: &[u8]) -> u32 {

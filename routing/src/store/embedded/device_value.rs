@@ -107,9 +107,7 @@ pub(crate) fn encode_progress(progress: &Progress) -> Vec<u8> {
 
 pub(crate) fn decode_progress(payload: &[u8]) -> Result<Progress, Damaged> {
     let mut d = Decoder(payload);
-    let logs = d.list(|d| {
-        Ok(ProgressLog { log: read_log(d)?, acked: d.num()?, sent: d.num()? })
-    })?;
+    let logs = d.list(|d| Ok(ProgressLog { log: read_log(d)?, acked: d.num()?, sent: d.num()? }))?;
     d.end()?;
     Ok(Progress { logs })
 }

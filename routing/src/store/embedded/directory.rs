@@ -78,8 +78,8 @@ impl DataDirectory {
     pub(crate) fn open_tables(&self, cache_bytes: u64) -> Result<FjallTables, OpenError> {
         let path = self.path.join(TABLES);
         let before = Journals::read(&path);
-        let tables = FjallTables::open(&path, cache_bytes)
-            .map_err(|error| fjall_error(&self.path, &error))?;
+        let tables =
+            FjallTables::open(&path, cache_bytes).map_err(|error| fjall_error(&self.path, &error))?;
         if let Some(lost) = before.dropped_commits(&path) {
             let kept = self.path.join(format!("dropped-journal-{}.bin", std::process::id()));
             let written = std::fs::write(&kept, &lost.bytes);
@@ -114,12 +114,8 @@ fn open_error(path: &Path, error: &std::io::Error) -> OpenError {
 
 fn fjall_error(path: &Path, error: &fjall::Error) -> OpenError {
     match error {
-        fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io)) => {
-            open_error(path, io)
-        }
-        fjall::Error::Locked => {
-            OpenError::Locked { path: path.to_owned(), holder: String::new() }
-        }
+        fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io)) => open_error(path, io),
+        fjall::Error::Locked => OpenError::Locked { path: path.to_owned(), holder: String::new() },
         other => OpenError::Corrupt { path: path.to_owned(), reason: other.to_string() },
     }
 }
@@ -153,13 +149,7 @@ pub(crate) fn load(tables: &dyn Tables, path: &Path) -> Result<Loaded, OpenError
     let tail = plan::read(tables, Table::Meta, key::TAIL)?.unwrap_or_default();
     let mut tail = codec::Decoder(&tail);
     let (last, group) = (tail.num().unwrap_or(0), tail.num().unwrap_or(0));
-    let mut memory = Memory {
-        epoch,
-        last,
-        group,
-        apps: HashSet::new(),
-        low_water: HashMap::new(),
-    };
+    let mut memory = Memory { epoch, last, group, apps: HashSet::new(), low_water: HashMap::new() };
     let mut floors = HashMap::new();
     let mut wrong = None;
     tables.scan(Table::Meta, b"\x01", b"\xff", false, &mut |place, sealed| {
@@ -171,9 +161,7 @@ pub(crate) fn load(tables: &dyn Tables, path: &Path) -> Result<Loaded, OpenError
         wrong.is_none()
     })?;
     match wrong {
-        Some(error) => {
-            Err(OpenError::Corrupt { path: path.to_owned(), reason: error.to_string() })
-        }
+        Some(error) => Err(OpenError::Corrupt { path: path.to_owned(), reason: error.to_string() }),
         None => Ok(Loaded { memory, floors }),
     }
 }
@@ -212,11 +200,7 @@ pub(crate) fn fresh_epoch(path: &Path) -> Result<Epoch, OpenError> {
     Ok(Epoch::from(bits.max(1)))
 }
 
-pub(crate) fn set_epoch(
-    tables: &dyn Tables,
-    path: &Path,
-    epoch: Epoch,
-) -> Result<(), OpenError> {
+pub(crate) fn set_epoch(tables: &dyn Tables, path: &Path, epoch: Epoch) -> Result<(), OpenError> {
     let row = |key: &[u8], number: u64| {
         let mut payload = Encoder::default();
         payload.num(number);
@@ -225,9 +209,7 @@ pub(crate) fn set_epoch(
     };
     let batch = vec![row(key::FORMAT, u64::from(FORMAT)), row(key::EPOCH, epoch)];
     tables.commit(batch).map_err(|error| match error {
-        CommitError::Full | CommitError::Unknown(_) => {
-            OpenError::Full { path: path.to_owned() }
-        }
+        CommitError::Full | CommitError::Unknown(_) => OpenError::Full { path: path.to_owned() },
         CommitError::SyncFailed(reason) | CommitError::Closed(reason) => {
             OpenError::Io { path: path.to_owned(), reason }
         }

@@ -57,9 +57,8 @@ fn open(path: &Path, cache_bytes: u64) -> fjall::Result<Open> {
     let spaces = Table::ALL
         .iter()
         .map(|table| {
-            database.keyspace(table.name(), || {
-                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-            })
+            database
+                .keyspace(table.name(), || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
         })
         .collect::<fjall::Result<Vec<_>>>()?;
     Ok(Open { database, spaces })
@@ -269,9 +268,7 @@ impl Tables for FjallTables {
             }
             wait_for_flushes(&open);
         }
-        open.database
-            .persist(PersistMode::SyncAll)
-            .map_err(|error| read_error(&error))
+        open.database.persist(PersistMode::SyncAll).map_err(|error| read_error(&error))
     }
 }
 

@@ -28,15 +28,8 @@ pub enum Table {
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::Entry,
-        Self::Message,
-        Self::Device,
-        Self::Receipt,
-        Self::Key,
-        Self::Time,
-        Self::Meta,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Entry, Self::Message, Self::Device, Self::Receipt, Self::Key, Self::Time, Self::Meta];
 
     /// Its name on disk.
     #[must_use]

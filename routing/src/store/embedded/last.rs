@@ -20,10 +20,7 @@ pub(crate) struct Lasts {
 
 impl Lasts {
     pub(crate) fn new() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-        }
+        Self { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     fn shard(&self, log: &LogKey) -> (u64, MutexGuard<'_, HashMap<u64, Seq>>) {

@@ -8,12 +8,12 @@ use super::plan_expiry;
 use super::plan_message::{self, decode_entry};
 use super::value;
 use super::writer::Job;
-use crate::store::model::{
-    Alive, Append, AppendError, Appended, Expired, Hider, MessageRow, RawBatch, RecallOutcome,
-    SCAN_GROUP, Scheduled,
-};
 use crate::store::Log;
-use crate::{Entry, EntryKind, GapInfo, GapReason, Idempotency, LogKey, StoreError};
+use crate::store::model::{
+    Alive, Append, AppendError, Appended, Expired, Hider, MessageRow, RawBatch, RecallOutcome, SCAN_GROUP,
+    Scheduled,
+};
+use crate::{GapInfo, GapReason, Idempotency, LogKey, StoreError};
 use core::time::Duration;
 use pulsegate_proto::id::{AppId, Epoch, MessageId, Seq};
 use pulsegate_proto::time::UnixMs;
@@ -24,13 +24,6 @@ use std::sync::atomic::Ordering;
 const TRIM_GROUP: usize = 2048;
 /// Damaged entries that are remembered as named.
 const NAMED: usize = 10_000;
-
-fn body_len(entry: &Entry) -> usize {
-    match &entry.kind {
-        EntryKind::Message { body, .. } => body.len(),
-        EntryKind::Recall { tag, .. } => tag.len(),
-    }
-}
 
 impl EmbeddedStore {
     /// Names a damaged entry in the log and counts it, the first time somebody meets it.
@@ -93,13 +86,11 @@ impl Log for EmbeddedStore {
         })
     }
 
-    fn read(
-        &self,
-        log: &LogKey,
-        after: Seq,
-        max: usize,
-        max_bytes: usize,
-    ) -> Result<RawBatch, StoreError> {
+    fn floor(&self, log: &LogKey) -> Seq {
+        self.shared.floor(log)
+    }
+
+    fn read(&self, log: &LogKey, after: Seq, max: usize, max_bytes: usize) -> Result<RawBatch, StoreError> {
         let mut batch = RawBatch { end: true, ..RawBatch::default() };
         let from = key::entry(&log.app, &log.log, after.saturating_add(1));
         let to = key::after_prefix(&key::log_prefix(log));
@@ -135,8 +126,7 @@ impl Log for EmbeddedStore {
                     let seq = key::trailing_number(&place).unwrap_or(passed + 1);
                     self.name_damaged(log, seq);
                     let from = batch.gap.map_or(after, |gap| gap.after);
-                    batch.gap =
-                        Some(GapInfo { after: from, resume: seq, reason: GapReason::Corrupt });
+                    batch.gap = Some(GapInfo { after: from, resume: seq, reason: GapReason::Corrupt });
                 }
                 Err(Damaged) => {
                     batch.end = false;
@@ -161,8 +151,7 @@ impl Log for EmbeddedStore {
         let Some(payload) = plan::read(&*self.shared.tables, Table::Key, &place)? else {
             return Ok(Vec::new());
         };
-        let row = value::decode_collapse(&payload)
-            .map_err(|Damaged| plan::damaged(Table::Key, &place))?;
+        let row = value::decode_collapse(&payload).map_err(|Damaged| plan::damaged(Table::Key, &place))?;
         Ok(row.hiding(seq))
     }
 
@@ -188,12 +177,7 @@ impl Log for EmbeddedStore {
         answers
     }
 
-    async fn remember(
-        &self,
-        app: AppId,
-        id: MessageId,
-        key: Idempotency,
-    ) -> Result<Appended, AppendError> {
+    async fn remember(&self, app: AppId, id: MessageId, key: Idempotency) -> Result<Appended, AppendError> {
         self.run(false, move |plan| plan_message::remember(plan, &app, id, &key)).await
     }
 
@@ -205,9 +189,7 @@ impl Log for EmbeddedStore {
         let mut dropped = 0;
         loop {
             let log = log.clone();
-            let plan = move |plan: &mut plan::Plan<'_>| {
-                plan_message::trim(plan, &log, through, TRIM_GROUP)
-            };
+            let plan = move |plan: &mut plan::Plan<'_>| plan_message::trim(plan, &log, through, TRIM_GROUP);
             let n: u64 = self.run(true, plan).await?;
             dropped += n;
             if n < TRIM_GROUP as u64 {
@@ -249,12 +231,7 @@ impl Log for EmbeddedStore {
         self.run(false, move |plan| plan_message::release(plan, &due, targeted)).await
     }
 
-    async fn expire(
-        &self,
-        now: UnixMs,
-        status_kept: Duration,
-        alive: Alive,
-    ) -> Result<Expired, StoreError> {
+    async fn expire(&self, now: UnixMs, status_kept: Duration, alive: Alive) -> Result<Expired, StoreError> {
         let plan = move |plan: &mut plan::Plan<'_>| -> Result<Expired, StoreError> {
             plan_expiry::expire(plan, now, status_kept, &alive)
         };
@@ -262,11 +239,7 @@ impl Log for EmbeddedStore {
     }
 }
 
-fn read_scheduled(
-    app: &AppId,
-    place: &[u8],
-    sealed: bytes::Bytes,
-) -> Result<Scheduled, Damaged> {
+fn read_scheduled(app: &AppId, place: &[u8], sealed: bytes::Bytes) -> Result<Scheduled, Damaged> {
     let payload = codec::unseal(Table::Time as u8, place, sealed)?;
     let append = value::decode_scheduled(app.clone(), &payload)?;
     // The moment stands before the 16 bytes of the id at the end of the key.

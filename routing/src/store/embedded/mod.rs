@@ -51,11 +51,7 @@ impl EmbeddedSettings {
     /// The defaults for a data directory at `path`: made if missing, a cache of 32 MiB.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            create: true,
-            cache_bytes: 32 * 1024 * 1024,
-        }
+        Self { path: path.into(), create: true, cache_bytes: 32 * 1024 * 1024 }
     }
 }
 
@@ -91,6 +87,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn wake(&self) -> Option<Arc<dyn Wake>> {
         self.wake.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_wake(&self, wake: Option<Arc<dyn Wake>>) {
+        *self.wake.write().unwrap_or_else(PoisonError::into_inner) = wake;
     }
 
     pub(crate) fn floor(&self, log: &LogKey) -> Seq {
@@ -171,7 +171,7 @@ impl EmbeddedStore {
     }
 
     pub(crate) fn set_wake(&self, wake: Arc<dyn Wake>) {
-        *self.shared.wake.write().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+        self.shared.set_wake(Some(wake));
     }
 
     pub(crate) fn set_everyone_entries(&self, most: u64) {
@@ -207,9 +207,9 @@ impl EmbeddedStore {
         answered: oneshot::Receiver<Result<R, E>>,
     ) -> Result<R, E> {
         // The writer answers every job; if it is gone without, it died in the middle of it.
-        answered.await.unwrap_or_else(|_| {
-            Err(E::from(StoreError::OutcomeUnknown(String::from("the writer stopped"))))
-        })
+        answered
+            .await
+            .unwrap_or_else(|_| Err(E::from(StoreError::OutcomeUnknown(String::from("the writer stopped")))))
     }
 
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
@@ -257,7 +257,10 @@ impl Drop for EmbeddedStore {
         // the data directory next finds it free.
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
-            let _panicked = writer.join();
+            // The last owner may be a waker, called by the writer itself.
+            if writer.thread().id() != std::thread::current().id() {
+                let _panicked = writer.join();
+            }
         }
     }
 }

@@ -72,17 +72,11 @@ impl<'a> Plan<'a> {
     }
 
     /// Runs one plan: its writes join the group if it succeeds and vanish if it fails.
-    pub(crate) fn step<R, E>(
-        &mut self,
-        plan: impl FnOnce(&mut Self) -> Result<R, E>,
-    ) -> Result<R, E> {
+    pub(crate) fn step<R, E>(&mut self, plan: impl FnOnce(&mut Self) -> Result<R, E>) -> Result<R, E> {
         let result = plan(self);
         if result.is_ok() {
-            self.bytes += self
-                .step
-                .iter()
-                .map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len))
-                .sum::<usize>();
+            self.bytes +=
+                self.step.iter().map(|((_, k), v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum::<usize>();
             self.group.extend(self.step.drain());
             for (app, second, ending) in self.step_endings.drain(..) {
                 self.group_endings.entry((app, second)).or_default().push(ending);
@@ -225,11 +219,7 @@ impl<'a> Plan<'a> {
 }
 
 /// Reads and unseals one value.
-pub(crate) fn read(
-    tables: &dyn Tables,
-    table: Table,
-    key: &[u8],
-) -> Result<Option<Bytes>, StoreError> {
+pub(crate) fn read(tables: &dyn Tables, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
     tables
         .get(table, key)?
         .map(|value| codec::unseal(table as u8, key, value).map_err(|Damaged| damaged(table, key)))

@@ -12,20 +12,11 @@ use crate::{Log, ReceiptIn, ReceiptStage, StoreError};
 use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Topic};
 use std::collections::HashMap;
 
-pub(crate) fn row(
-    plan: &Plan<'_>,
-    app: &AppId,
-    id: &RegistrationId,
-) -> Result<Option<Row>, StoreError> {
+pub(crate) fn row(plan: &Plan<'_>, app: &AppId, id: &RegistrationId) -> Result<Option<Row>, StoreError> {
     plan.value(Table::Device, &key::row(app, id), decode_row)
 }
 
-pub(crate) fn put(
-    plan: &mut Plan<'_>,
-    app: &AppId,
-    expect: Expect,
-    mut new: Row,
-) -> Result<Row, PutError> {
+pub(crate) fn put(plan: &mut Plan<'_>, app: &AppId, expect: Expect, mut new: Row) -> Result<Row, PutError> {
     let old = row(plan, app, &new.id)?;
     new.revision = match (expect, &old) {
         (Expect::Absent, None) => 1,
@@ -115,11 +106,7 @@ fn add(plan: &mut Plan<'_>, place: Vec<u8>, by: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(crate) fn remove(
-    plan: &mut Plan<'_>,
-    app: &AppId,
-    id: &RegistrationId,
-) -> Result<bool, StoreError> {
+pub(crate) fn remove(plan: &mut Plan<'_>, app: &AppId, id: &RegistrationId) -> Result<bool, StoreError> {
     let Some(old) = row(plan, app, id)? else {
         return Ok(false);
     };
@@ -159,10 +146,7 @@ impl Tally {
     }
 }
 
-pub(crate) fn advance(
-    plan: &mut Plan<'_>,
-    devices: &[DeviceProgress],
-) -> Result<(), StoreError> {
+pub(crate) fn advance(plan: &mut Plan<'_>, devices: &[DeviceProgress]) -> Result<(), StoreError> {
     let mut tally = Tally::default();
     for device in devices {
         let (app, id) = (&device.app, &device.registration);

@@ -52,12 +52,7 @@ pub(crate) fn expire(
 type DueRow = (Vec<u8>, Vec<Ending>);
 
 /// Rows of the time table whose second has come; as many as hold `room` endings.
-fn due_rows(
-    plan: &Plan<'_>,
-    app: &AppId,
-    now: UnixMs,
-    room: usize,
-) -> Result<Vec<DueRow>, StoreError> {
+fn due_rows(plan: &Plan<'_>, app: &AppId, now: UnixMs, room: usize) -> Result<Vec<DueRow>, StoreError> {
     let low = plan.memory.low_water.get(app).copied().unwrap_or(0);
     let now_second = u64::try_from(now.0).unwrap_or(0) / 1000;
     let mut found = Vec::new();
@@ -65,8 +60,8 @@ fn due_rows(
     let mut count = 0;
     let (from, to) = (key::ends(app, low, 0), key::ends(app, now_second + 1, 0));
     plan.scan_before_group(Table::Time, &from, &to, &mut |place, sealed| {
-        let endings = unseal(Table::Time as u8, place, sealed)
-            .and_then(|payload| value::decode_endings(&payload));
+        let endings =
+            unseal(Table::Time as u8, place, sealed).and_then(|payload| value::decode_endings(&payload));
         match endings {
             Ok(endings) => {
                 count += endings.len();

@@ -71,11 +71,7 @@ pub(crate) fn remember(
     Ok(Appended::New)
 }
 
-fn known(
-    plan: &Plan<'_>,
-    app: &AppId,
-    idempotency: &Idempotency,
-) -> Result<Option<MessageId>, AppendError> {
+fn known(plan: &Plan<'_>, app: &AppId, idempotency: &Idempotency) -> Result<Option<MessageId>, AppendError> {
     let key = key::idempotency(app, &idempotency.scope, &idempotency.key);
     match plan.value(Table::Key, &key, value::decode_key)? {
         Some(row) if row.until <= plan.now => Ok(None),
@@ -136,12 +132,7 @@ fn collapse(
 }
 
 /// Deletes an entry, if it is still there.
-pub(crate) fn drop_entry(
-    plan: &mut Plan<'_>,
-    app: &AppId,
-    log: &Log,
-    seq: Seq,
-) -> Result<(), StoreError> {
+pub(crate) fn drop_entry(plan: &mut Plan<'_>, app: &AppId, log: &Log, seq: Seq) -> Result<(), StoreError> {
     let place = key::entry(app, log, seq);
     if *log == Log::All && plan.get(Table::Entry, &place)?.is_some() {
         add_to_everyone(plan, app, -1)?;
@@ -150,22 +141,14 @@ pub(crate) fn drop_entry(
     Ok(())
 }
 
-pub(crate) fn add_to_everyone(
-    plan: &mut Plan<'_>,
-    app: &AppId,
-    by: i64,
-) -> Result<(), StoreError> {
+pub(crate) fn add_to_everyone(plan: &mut Plan<'_>, app: &AppId, by: i64) -> Result<(), StoreError> {
     let place = key::how_many_everyone(app);
     let now = plan.number(Table::Device, &place)?;
     plan.put_number(Table::Device, place, now.saturating_add_signed(by));
     Ok(())
 }
 
-pub(crate) fn release(
-    plan: &mut Plan<'_>,
-    due: &Scheduled,
-    targeted: u64,
-) -> Result<bool, StoreError> {
+pub(crate) fn release(plan: &mut Plan<'_>, due: &Scheduled, targeted: u64) -> Result<bool, StoreError> {
     let (app, id) = (&due.append.app, due.append.id);
     let place = key::scheduled(app, due.at, id);
     if plan.get(Table::Time, &place)?.is_none() {
@@ -181,11 +164,7 @@ pub(crate) fn release(
     }
 }
 
-pub(crate) fn recall(
-    plan: &mut Plan<'_>,
-    app: &AppId,
-    id: MessageId,
-) -> Result<RecallOutcome, StoreError> {
+pub(crate) fn recall(plan: &mut Plan<'_>, app: &AppId, id: MessageId) -> Result<RecallOutcome, StoreError> {
     let Some(mut row) = plan.message(app, id)? else {
         return Ok(RecallOutcome::NotFound);
     };
@@ -257,19 +236,13 @@ fn settle_collapse(plan: &mut Plan<'_>, place: Vec<u8>, row: &mut CollapseRow) {
 }
 
 /// Drops entries of `log` up to `through`, at most `max`; answers how many.
-pub(crate) fn trim(
-    plan: &mut Plan<'_>,
-    log: &LogKey,
-    through: Seq,
-    max: usize,
-) -> Result<u64, StoreError> {
+pub(crate) fn trim(plan: &mut Plan<'_>, log: &LogKey, through: Seq, max: usize) -> Result<u64, StoreError> {
     let place = key::floor(log);
     let floor = plan.number(Table::Meta, &place)?;
     if through > floor {
         plan.put_number(Table::Meta, place, through);
         plan.tell(After::Floor(log.clone(), through));
-        let gap =
-            crate::GapInfo { after: floor, resume: through, reason: crate::GapReason::Retention };
+        let gap = crate::GapInfo { after: floor, resume: through, reason: crate::GapReason::Retention };
         plan.tell(After::Trimmed(log.clone(), gap));
     }
     let mut seqs = Vec::new();

@@ -4,9 +4,7 @@ use super::codec::{self, Damaged};
 use super::device_value::{decode_progress, decode_row};
 use super::key::{self, Table};
 use super::{EmbeddedStore, plan, plan_device, value};
-use crate::store::model::{
-    Counts, DeviceProgress, Expect, HowMany, Progress, PutError, Row,
-};
+use crate::store::model::{Counts, DeviceProgress, Expect, HowMany, Progress, PutError, Row};
 use crate::store::{Counters, Registry};
 use crate::{ReceiptIn, StoreError};
 use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Topic, UserId};
@@ -49,12 +47,7 @@ impl Registry for EmbeddedStore {
         self.run(true, move |plan| plan_device::remove(plan, &app, &id)).await
     }
 
-    fn of_user(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        max: usize,
-    ) -> Result<Vec<RegistrationId>, StoreError> {
+    fn of_user(&self, app: &AppId, user: &UserId, max: usize) -> Result<Vec<RegistrationId>, StoreError> {
         let from = key::of_user(app, user);
         let to = key::after_prefix(&from);
         let mut found = Vec::new();
@@ -66,22 +59,12 @@ impl Registry for EmbeddedStore {
         Ok(found)
     }
 
-    fn subscribes(
-        &self,
-        app: &AppId,
-        id: &RegistrationId,
-        topic: &Topic,
-    ) -> Result<bool, StoreError> {
+    fn subscribes(&self, app: &AppId, id: &RegistrationId, topic: &Topic) -> Result<bool, StoreError> {
         let place = key::indexed(key::of_topic(app, topic), id);
         Ok(self.shared.tables.get(Table::Device, &place)?.is_some())
     }
 
-    fn list(
-        &self,
-        app: &AppId,
-        after: Option<&RegistrationId>,
-        max: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    fn list(&self, app: &AppId, after: Option<&RegistrationId>, max: usize) -> Result<Vec<Row>, StoreError> {
         let prefix = key::rows(app);
         let mut from = after.map_or_else(|| prefix.clone(), |id| key::row(app, id));
         if after.is_some() {
@@ -93,8 +76,8 @@ impl Registry for EmbeddedStore {
             return Ok(rows);
         }
         self.shared.tables.scan(Table::Device, &from, &to, false, &mut |place, sealed| {
-            let row = codec::unseal(Table::Device as u8, place, sealed)
-                .and_then(|payload| decode_row(&payload));
+            let row =
+                codec::unseal(Table::Device as u8, place, sealed).and_then(|payload| decode_row(&payload));
             match row {
                 Ok(row) => rows.push(row),
                 // One damaged row must not hide the others.

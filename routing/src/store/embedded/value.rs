@@ -3,9 +3,7 @@
 
 use super::codec::{Damaged, Decoder, Encoder};
 use super::key::{log_bytes, parse_log};
-use crate::store::model::{
-    Append, CollapseEntry, CollapseRow, Counts, HiderRow, MessageRow, RowState,
-};
+use crate::store::model::{Append, CollapseEntry, CollapseRow, Counts, HiderRow, MessageRow, RowState};
 use crate::{Entry, EntryKind, Expression, KeyScope, Log, Predicate};
 use bytes::Bytes;
 use pulsegate_proto::id::{Epoch, MessageId, RegistrationId, Seq, UserId};
@@ -206,15 +204,9 @@ pub(crate) fn encode_collapse(row: &CollapseRow) -> Vec<u8> {
 
 pub(crate) fn decode_collapse(payload: &[u8]) -> Result<CollapseRow, Damaged> {
     let mut d = Decoder(payload);
-    let live = d.list(|d| {
-        Ok(CollapseEntry { seq: d.num()?, expires: d.time()?, predicate: d.num()? })
-    })?;
+    let live = d.list(|d| Ok(CollapseEntry { seq: d.num()?, expires: d.time()?, predicate: d.num()? }))?;
     let hiders = d.list(|d| {
-        Ok(HiderRow {
-            seq: d.num()?,
-            until: d.time()?,
-            predicate: read_predicate(d)?.ok_or(Damaged)?,
-        })
+        Ok(HiderRow { seq: d.num()?, until: d.time()?, predicate: read_predicate(d)?.ok_or(Damaged)? })
     })?;
     d.end()?;
     Ok(CollapseRow { live, hiders })
@@ -235,10 +227,7 @@ pub(crate) fn encode_scheduled(append: &Append) -> Vec<u8> {
     e.0
 }
 
-pub(crate) fn decode_scheduled(
-    app: pulsegate_proto::id::AppId,
-    payload: &[u8],
-) -> Result<Append, Damaged> {
+pub(crate) fn decode_scheduled(app: pulsegate_proto::id::AppId, payload: &[u8]) -> Result<Append, Damaged> {
     let mut d = Decoder(payload);
     let append = Append {
         app,

@@ -95,11 +95,7 @@ impl Writer {
         }
     }
 
-    fn close(
-        self,
-        closing: oneshot::Sender<Result<(), StoreError>>,
-        mut queue: mpsc::Receiver<Order>,
-    ) {
+    fn close(self, closing: oneshot::Sender<Result<(), StoreError>>, mut queue: mpsc::Receiver<Order>) {
         queue.close();
         while let Ok(order) = queue.try_recv() {
             let error = StoreError::Unavailable(String::from("shutting down"));
@@ -110,6 +106,8 @@ impl Writer {
         }
         let closed = self.shared.tables.close();
         self.shared.unlock();
+        // The wake may hold the router, and so this store.
+        self.shared.set_wake(None);
         let _gone = closing.send(closed);
     }
 

@@ -1,19 +1,12 @@
 //! Registrations, cursors and receipts of the naive store.
 
 use super::{App, State};
-use crate::store::model::{
-    Alive, DeviceProgress, Expect, PutError, Row, stage_bit,
-};
+use crate::store::model::{Alive, DeviceProgress, Expect, PutError, Row, stage_bit};
 use crate::{Log, ReceiptIn, ReceiptStage};
 use pulsegate_proto::id::{AppId, RegistrationId};
 use pulsegate_proto::time::UnixMs;
 
-pub(super) fn put(
-    state: &mut State,
-    app: &AppId,
-    expect: Expect,
-    mut new: Row,
-) -> Result<Row, PutError> {
+pub(super) fn put(state: &mut State, app: &AppId, expect: Expect, mut new: Row) -> Result<Row, PutError> {
     let head = state.last;
     let app = state.app(app);
     let old = app.rows.get(&new.id);
@@ -38,11 +31,7 @@ pub(super) fn remove(app: &mut App, id: &RegistrationId) -> bool {
     app.rows.remove(id).is_some()
 }
 
-pub(super) fn expire(
-    state: &mut State,
-    now: UnixMs,
-    alive: &Alive,
-) -> Vec<(AppId, RegistrationId)> {
+pub(super) fn expire(state: &mut State, now: UnixMs, alive: &Alive) -> Vec<(AppId, RegistrationId)> {
     let mut gone = Vec::new();
     for (name, app) in &mut state.apps {
         let idle = |row: &&Row| row.last_seen.saturating_add(row.idle) <= now;

@@ -2,8 +2,7 @@
 
 use super::{App, Collapsing, Key, State, Tell};
 use crate::store::model::{
-    Append, AppendError, Appended, Hider, MessageRow, RawBatch, RecallOutcome, RowState, Scheduled,
-    keys,
+    Append, AppendError, Appended, Hider, MessageRow, RawBatch, RecallOutcome, RowState, Scheduled, keys,
 };
 use crate::{Entry, EntryKind, GapInfo, GapReason, Idempotency, Log, LogKey};
 use core::time::Duration;
@@ -12,13 +11,7 @@ use pulsegate_proto::limits;
 use pulsegate_proto::time::UnixMs;
 use std::sync::Arc;
 
-pub(super) fn read(
-    app: &mut App,
-    log: &Log,
-    after: Seq,
-    max: usize,
-    max_bytes: usize,
-) -> RawBatch {
+pub(super) fn read(app: &mut App, log: &Log, after: Seq, max: usize, max_bytes: usize) -> RawBatch {
     let mut batch = RawBatch { end: true, ..RawBatch::default() };
     let Some(log) = app.logs.get(log) else {
         return batch;
@@ -62,9 +55,8 @@ fn known(
 ) -> Result<Option<MessageId>, AppendError> {
     let now = state.now;
     let mut keys = state.app(app).keys.iter();
-    let known = keys.find(|known| {
-        known.scope == idempotency.scope && known.key == idempotency.key && known.until > now
-    });
+    let known = keys
+        .find(|known| known.scope == idempotency.scope && known.key == idempotency.key && known.until > now);
     match known {
         Some(known) if known.hash == idempotency.hash => Ok(Some(known.id)),
         Some(_) => Err(AppendError::KeyReused),
@@ -160,8 +152,7 @@ fn collapse(state: &mut State, log: &LogKey, key: &Arc<str>, newer: &Entry) {
             && older.collapse_key.as_ref() == Some(key)
             && (newer.predicate.is_none() || older.predicate == newer.predicate)
     };
-    let gone: Vec<Seq> =
-        place.entries.values().filter(|e| hidden(e)).map(|older| older.seq).collect();
+    let gone: Vec<Seq> = place.entries.values().filter(|e| hidden(e)).map(|older| older.seq).collect();
     place.entries.retain(|seq, _| !gone.contains(seq));
     place.collapsing.push(Collapsing {
         seq: newer.seq,
@@ -218,8 +209,7 @@ pub(super) fn trim(state: &mut State, log: &LogKey, through: Seq) -> u64 {
     place.entries.retain(|seq, _| *seq > through);
     let dropped = (before - place.entries.len()) as u64;
     if through > place.floor {
-        let gap =
-            GapInfo { after: place.floor, resume: through, reason: GapReason::Retention };
+        let gap = GapInfo { after: place.floor, resume: through, reason: GapReason::Retention };
         place.floor = through;
         state.tell.push(Tell::Trimmed(log.clone(), gap));
     }

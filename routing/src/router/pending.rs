@@ -1,0 +1,154 @@
+//! What devices have been sent and have acked since it was last written: gathered here, so that a
+//! device costs a write now and then and not one a delivery.
+
+use crate::store::{Counters as _, DeviceProgress, LogMark, LogProgress};
+use crate::{LogKey, Router, SessionRef, StoreError};
+use core::time::Duration;
+use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Seq};
+use pulsegate_proto::time::UnixMs;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Devices written in one commit.
+const FLUSH_GROUP: usize = 1024;
+
+type Key = (AppId, RegistrationId);
+
+struct Waiting {
+    since: UnixMs,
+    logs: Vec<LogProgress>,
+}
+
+#[derive(Default)]
+pub(super) struct Pending(Mutex<HashMap<Key, Waiting>>);
+
+impl Pending {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note(
+        &self,
+        app: &AppId,
+        registration: &RegistrationId,
+        log: &LogKey,
+        now: UnixMs,
+        note: impl FnOnce(&mut LogProgress),
+    ) {
+        let mut pending = self.lock();
+        let waiting = pending
+            .entry((app.clone(), registration.clone()))
+            .or_insert_with(|| Waiting { since: now, logs: Vec::new() });
+        let known = waiting.logs.iter().position(|progress| progress.log == log.log);
+        let i = known.unwrap_or_else(|| {
+            waiting.logs.push(LogProgress {
+                log: log.log.clone(),
+                acked: 0,
+                sent: Vec::new(),
+                received: Vec::new(),
+            });
+            waiting.logs.len() - 1
+        });
+        note(&mut waiting.logs[i]);
+    }
+
+    /// Takes what waits since `until` or longer.
+    fn take(&self, until: UnixMs) -> Vec<DeviceProgress> {
+        let mut pending = self.lock();
+        let due = |waiting: &Waiting| waiting.since <= until;
+        let taken = pending.extract_if(|_, waiting| due(waiting));
+        taken.map(|(key, waiting)| progress(key, waiting)).collect()
+    }
+
+    pub(super) fn take_device(&self, app: &AppId, registration: &RegistrationId) -> Option<DeviceProgress> {
+        let key = (app.clone(), registration.clone());
+        let waiting = self.lock().remove(&key)?;
+        Some(progress(key, waiting))
+    }
+
+    /// Puts back what could not be written, under what has come since.
+    fn put_back(&self, devices: Vec<DeviceProgress>, now: UnixMs) {
+        for device in devices {
+            let (app, id) = (&device.app, &device.registration);
+            for log in device.logs {
+                let key = LogKey::new(app, log.log.clone());
+                self.note(app, id, &key, now, |later| {
+                    later.acked = later.acked.max(log.acked);
+                    later.sent.extend(log.sent);
+                    later.received.extend(log.received);
+                });
+            }
+        }
+    }
+}
+
+fn progress((app, registration): Key, waiting: Waiting) -> DeviceProgress {
+    DeviceProgress { app, registration, logs: waiting.logs }
+}
+
+impl Router {
+    /// The device stored everything up to `seq` in `log`, the messages `received` among it.
+    /// Written within `cursor_write`, and at disconnect.
+    pub fn acked(&self, session: &SessionRef, log: &LogKey, seq: Seq, received: &[MessageId]) {
+        let (app, id) = (&session.app, &session.registration);
+        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
+            progress.acked = progress.acked.max(seq);
+            progress.received.extend_from_slice(received);
+        });
+    }
+
+    /// `message` was handed to the socket for the first time on this link.
+    pub fn sent(&self, session: &SessionRef, log: &LogKey, message: MessageId, seq: Seq) {
+        let (app, id) = (&session.app, &session.registration);
+        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
+            progress.sent.push(LogMark { message, seq });
+        });
+    }
+
+    /// Writes all pending cursors and counts now.
+    ///
+    /// # Errors
+    /// The store did not take them; they stay pending.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.flush_until(UnixMs(i64::MAX)).await
+    }
+
+    /// Writes what has waited for `cursor_write`.
+    pub(super) async fn flush_due(&self) -> Result<(), StoreError> {
+        let wait = i64::try_from(self.0.settings.cursor_write.as_millis()).unwrap_or(0);
+        self.flush_until(UnixMs(self.0.clock.now().0 - wait)).await
+    }
+
+    async fn flush_until(&self, until: UnixMs) -> Result<(), StoreError> {
+        let mut devices = self.0.pending.take(until);
+        while !devices.is_empty() {
+            let rest = devices.split_off(devices.len().min(FLUSH_GROUP));
+            if let Err(error) = self.0.store.advance(devices.clone()).await {
+                self.0.pending.put_back(devices, self.0.clock.now());
+                self.0.pending.put_back(rest, self.0.clock.now());
+                return Err(error);
+            }
+            devices = rest;
+        }
+        Ok(())
+    }
+
+    /// Writes what is pending of one device.
+    pub(super) async fn flush_device(
+        &self,
+        app: &AppId,
+        registration: &RegistrationId,
+    ) -> Result<(), StoreError> {
+        let Some(device) = self.0.pending.take_device(app, registration) else {
+            return Ok(());
+        };
+        let written = self.0.store.advance(vec![device.clone()]).await;
+        if written.is_err() {
+            self.0.pending.put_back(vec![device], self.0.clock.now());
+        }
+        written
+    }
+}
+
+/// How often the background task looks at what is due.
+pub(super) const TICK: Duration = Duration::from_secs(1);
