@@ -10,7 +10,7 @@ use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -30,7 +30,8 @@ struct Driver {
     /// Effects not performed yet. A host that answers at once feeds the session while its effects
     /// are being performed; the new ones queue up behind.
     effects: RefCell<VecDeque<Effect>>,
-    performing: RefCell<bool>,
+    performing: Cell<bool>,
+    deadline: Cell<Option<Deadline>>,
     identity: RefCell<Identity>,
     receipts: RefCell<Vec<Receipt>>,
 }
@@ -61,7 +62,8 @@ impl Core {
                 sockets: RefCell::default(),
                 timer: RefCell::default(),
                 effects: RefCell::default(),
-                performing: RefCell::new(false),
+                performing: Cell::new(false),
+                deadline: Cell::new(None),
                 identity: RefCell::default(),
                 receipts: RefCell::default(),
             }),
@@ -188,7 +190,9 @@ impl Driver {
     fn input(self: &Rc<Self>, input: Input<'_>) {
         {
             let mut session = self.session.borrow_mut();
-            self.effects.borrow_mut().extend(session.handle(now(), input));
+            let effects = session.handle(now(), input);
+            self.deadline.set(effects.deadline());
+            self.effects.borrow_mut().extend(effects);
         }
         if self.performing.replace(true) {
             return;
@@ -198,7 +202,7 @@ impl Driver {
             let Some(effect) = next else { break };
             self.perform(effect);
         }
-        self.performing.replace(false);
+        self.performing.set(false);
         self.arm();
     }
 
@@ -254,8 +258,7 @@ impl Driver {
 
     /// One timer, for the next deadline; replacing it cancels and frees the last one.
     fn arm(self: &Rc<Self>) {
-        let deadline = self.session.borrow().deadline();
-        let timer = deadline.map(|Deadline { at, .. }| {
+        let timer = self.deadline.get().map(|Deadline { at, .. }| {
             // Rounded up: a timer that fires early would only be armed again.
             let wait = at.saturating_since(now()) + Duration::from_micros(999);
             let driver = Rc::downgrade(self);
