@@ -13,7 +13,7 @@
 //!
 //! The session decides, the driver performs. One driver loop, whatever the runtime:
 //!
-//! ```ignore
+//! ```text
 //! let mut session = ClientSession::new(clock.now(), config);
 //! let mut input = Input::Identity(Box::new(storage.load()));
 //! loop {

@@ -13,7 +13,7 @@
 //!
 //! The session decides, the driver performs. One driver loop, whatever the runtime:
 //!
-//! ```ignore
+//! ```text
 //! let mut session = ServerSession::new(clock.now(), settings.clone());
 //! let mut input = None;
 //! loop {
