@@ -54,15 +54,18 @@ pub fn package(house: &House) -> Result<(), Failure> {
             house.target.join("wasm32-unknown-unknown/wasm").join(format!("{}.wasm", CORE.replace('-', "_")));
         run(command(
             tools.join("wasm-bindgen"),
-            &["--target", "web", "--no-typescript", "--out-name", "pulsegate"],
+            &["--target", "web", "--no-typescript", "--remove-producers-section", "--out-name", "pulsegate"],
         )
         .arg("--out-dir")
         .arg(&pkg)
         .arg(&raw))?;
         let bound = pkg.join("pulsegate_bg.wasm");
-        run(command(js.join("node_modules/.bin/wasm-opt"), &["-Oz", "--converge", "-o"])
-            .arg(&bound)
-            .arg(&bound))
+        run(command(
+            js.join("node_modules/.bin/wasm-opt"),
+            &["-Oz", "--converge", "--strip-target-features", "-o"],
+        )
+        .arg(&bound)
+        .arg(&bound))
     })?;
     step("build the npm package", || {
         run(command("node", &["build.mjs"])
