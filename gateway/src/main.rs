@@ -1,2 +1,5 @@
-//! The node.
-fn main() {}
+//! The binary `pulsegate`.
+
+fn main() -> std::process::ExitCode {
+    pulsegate_gateway::cli::run()
+}

@@ -7,7 +7,7 @@ use crate::metric::Metrics;
 use arc_swap::ArcSwap;
 use pulsegate_routing::Router;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 /// The node's shared parts. Made once by `Node::start` (or by a test), then only read.
 pub struct AppState {
@@ -27,7 +27,7 @@ pub struct AppState {
     pub boot_id: String,
     /// When the process started.
     pub started: std::time::Instant,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 impl AppState {
@@ -43,19 +43,25 @@ impl AppState {
             metrics,
             boot_id: crate::auth::random_id(),
             started: std::time::Instant::now(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         }
     }
 
     /// Whether this node asks its clients to go elsewhere: `/readyz` says 503.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
     }
 
     /// Says so from now on; `true` for the first who says it.
     pub fn begin_drain(&self) -> bool {
-        !self.draining.swap(true, Ordering::Relaxed)
+        self.draining.send_if_modified(|draining| !std::mem::replace(draining, true))
+    }
+
+    /// Returns once somebody has begun to drain the node.
+    pub async fn drain_begun(&self) {
+        // Fails only without a sender, and `self` is the sender.
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
     /// Puts a new configuration in force for everything that can change without a restart.

@@ -24,8 +24,7 @@ impl Pace {
     /// # Errors
     /// When to come back; nothing was taken.
     pub fn publish(&self, app: &AppId, n: u32, per_second: u32) -> Result<(), Duration> {
-        self.publishes
-            .take(app, n, f64::from(per_second), f64::from(per_second), Instant::now())
+        self.publishes.take(app, n, f64::from(per_second), f64::from(per_second), Instant::now())
     }
 
     /// Takes one new registration from `address`, of which `per_minute` are allowed; 0 = any.
@@ -34,8 +33,7 @@ impl Pace {
     /// When to come back.
     pub fn registration(&self, address: IpAddr, per_minute: u32) -> Result<(), Duration> {
         let rate = f64::from(per_minute) / 60.0;
-        self.registrations
-            .take(&address, 1, rate, f64::from(per_minute), Instant::now())
+        self.registrations.take(&address, 1, rate, f64::from(per_minute), Instant::now())
     }
 }
 
@@ -66,9 +64,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         if buckets.len() >= SWEEP_AT && !buckets.contains_key(key) {
             buckets.retain(|_, bucket| bucket.filled(rate, size, now) < size);
         }
-        let bucket = buckets
-            .entry(key.clone())
-            .or_insert(Bucket { level: size, at: now });
+        let bucket = buckets.entry(key.clone()).or_insert(Bucket { level: size, at: now });
         bucket.level = bucket.filled(rate, size, now);
         bucket.at = now;
         let needed = n.min(size.max(1.0));

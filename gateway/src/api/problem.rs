@@ -20,6 +20,8 @@ pub enum Code {
     HeaderNotAllowed,
     /// The upgrade is not one, or offers no subprotocol of ours.
     BadUpgrade,
+    /// The path is for WebSockets of version 13.
+    UpgradeRequired,
     /// No key, a wrong one, an unknown app.
     Unauthorized,
     /// A right key without the scope.
@@ -70,6 +72,7 @@ impl Code {
         Self::Malformed,
         Self::HeaderNotAllowed,
         Self::BadUpgrade,
+        Self::UpgradeRequired,
         Self::Unauthorized,
         Self::Forbidden,
         Self::OriginNotAllowed,
@@ -97,34 +100,25 @@ impl Code {
     fn parts(self) -> (&'static str, &'static str, StatusCode) {
         match self {
             Self::Malformed => ("malformed", "The request cannot be read", StatusCode::BAD_REQUEST),
-            Self::HeaderNotAllowed => (
-                "header_not_allowed",
-                "A header that does not belong here",
-                StatusCode::BAD_REQUEST,
-            ),
+            Self::HeaderNotAllowed => {
+                ("header_not_allowed", "A header that does not belong here", StatusCode::BAD_REQUEST)
+            }
             Self::BadUpgrade => ("bad_upgrade", "Not an upgrade of ours", StatusCode::BAD_REQUEST),
-            Self::Unauthorized => (
-                "unauthorized",
-                "A valid key for this app is needed",
-                StatusCode::UNAUTHORIZED,
-            ),
+            Self::UpgradeRequired => {
+                ("upgrade_required", "This path is for WebSockets", StatusCode::UPGRADE_REQUIRED)
+            }
+            Self::Unauthorized => {
+                ("unauthorized", "A valid key for this app is needed", StatusCode::UNAUTHORIZED)
+            }
             Self::Forbidden => ("forbidden", "The key lacks the scope", StatusCode::FORBIDDEN),
-            Self::OriginNotAllowed => (
-                "origin_not_allowed",
-                "No app lists this origin",
-                StatusCode::FORBIDDEN,
-            ),
+            Self::OriginNotAllowed => {
+                ("origin_not_allowed", "No app lists this origin", StatusCode::FORBIDDEN)
+            }
             Self::NotFound => ("not_found", "There is no such thing", StatusCode::NOT_FOUND),
-            Self::MethodNotAllowed => (
-                "method_not_allowed",
-                "Not with this method",
-                StatusCode::METHOD_NOT_ALLOWED,
-            ),
-            Self::Timeout => (
-                "timeout",
-                "The body did not come in time",
-                StatusCode::REQUEST_TIMEOUT,
-            ),
+            Self::MethodNotAllowed => {
+                ("method_not_allowed", "Not with this method", StatusCode::METHOD_NOT_ALLOWED)
+            }
+            Self::Timeout => ("timeout", "The body did not come in time", StatusCode::REQUEST_TIMEOUT),
             Self::Conflict => ("conflict", "In conflict with what is there", StatusCode::CONFLICT),
             Self::TooLarge => ("too_large", "Too large", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMedia => (
@@ -132,47 +126,29 @@ impl Code {
                 "Another media type is expected",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ),
-            Self::InvalidField => (
-                "invalid_field",
-                "A field is wrong",
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
-            Self::UnknownField => (
-                "unknown_field",
-                "A field that is not known",
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
-            Self::UnknownRegistration => (
-                "unknown_registration",
-                "No such registration",
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
+            Self::InvalidField => ("invalid_field", "A field is wrong", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::UnknownField => {
+                ("unknown_field", "A field that is not known", StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Self::UnknownRegistration => {
+                ("unknown_registration", "No such registration", StatusCode::UNPROCESSABLE_ENTITY)
+            }
             Self::KeyReused => (
                 "key_reused",
                 "The idempotency key was used with another body",
                 StatusCode::UNPROCESSABLE_ENTITY,
             ),
-            Self::TooMany => (
-                "too_many",
-                "More than a registration may have",
-                StatusCode::UNPROCESSABLE_ENTITY,
-            ),
+            Self::TooMany => {
+                ("too_many", "More than a registration may have", StatusCode::UNPROCESSABLE_ENTITY)
+            }
             Self::RateLimited => ("rate_limited", "Too often", StatusCode::TOO_MANY_REQUESTS),
-            Self::Internal => (
-                "internal",
-                "A fault of the gateway",
-                StatusCode::INTERNAL_SERVER_ERROR,
-            ),
+            Self::Internal => ("internal", "A fault of the gateway", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => (
                 "unavailable",
                 "Not available at the moment; nothing was accepted",
                 StatusCode::SERVICE_UNAVAILABLE,
             ),
-            Self::Draining => (
-                "draining",
-                "This node is going away",
-                StatusCode::SERVICE_UNAVAILABLE,
-            ),
+            Self::Draining => ("draining", "This node is going away", StatusCode::SERVICE_UNAVAILABLE),
             Self::ReadOnly => (
                 "read_only",
                 "The store takes no writes; nothing was accepted",
@@ -183,11 +159,7 @@ impl Code {
                 "It may or may not have been accepted: retry with the same key",
                 StatusCode::SERVICE_UNAVAILABLE,
             ),
-            Self::Full => (
-                "full",
-                "No room; nothing was accepted",
-                StatusCode::INSUFFICIENT_STORAGE,
-            ),
+            Self::Full => ("full", "No room; nothing was accepted", StatusCode::INSUFFICIENT_STORAGE),
         }
     }
 
@@ -217,12 +189,7 @@ impl Problem {
     /// `code`, with `detail` for people.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            field: None,
-            retry_after: None,
-        }
+        Self { code, detail: detail.into(), field: None, retry_after: None }
     }
 
     /// Names the field at fault, from the body's top: `notification.actions[0].title`.
@@ -346,8 +313,7 @@ mod tests {
     #[test]
     fn a_wait_is_told_in_whole_seconds_and_never_as_zero() {
         for (ms, header) in [(0, "1"), (1, "1"), (1000, "1"), (1001, "2")] {
-            let problem =
-                Problem::new(Code::RateLimited, "x").after(Duration::from_millis(ms));
+            let problem = Problem::new(Code::RateLimited, "x").after(Duration::from_millis(ms));
             let response = problem.into_response();
             assert_eq!(response.headers()[RETRY_AFTER], header);
             assert_eq!(response.status().as_u16(), 429);

@@ -117,28 +117,19 @@ impl Authenticator {
         if token.len() > limits::TOKEN_BYTES {
             return Err(DeviceRefused::Unauthenticated("token too long"));
         }
-        let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| DeviceRefused::Unauthenticated("not a token"))?;
-        let kid = header
-            .kid
-            .as_deref()
-            .ok_or(DeviceRefused::Unauthenticated("the token names no kid"))?;
+        let header =
+            jsonwebtoken::decode_header(token).map_err(|_| DeviceRefused::Unauthenticated("not a token"))?;
+        let kid = header.kid.as_deref().ok_or(DeviceRefused::Unauthenticated("the token names no kid"))?;
         let (signer, key) = self.signer(&app, kid).await?;
         if header.alg != signer.alg.algorithm() {
-            return Err(DeviceRefused::Unauthenticated(
-                "another algorithm than this kid's",
-            ));
+            return Err(DeviceRefused::Unauthenticated("another algorithm than this kid's"));
         }
         let claims = verified(token, &key, &signer)?;
         check(claims, &signer, now)
     }
 
     /// The record a token's `kid` points at, and its key.
-    async fn signer(
-        &self,
-        app: &AppConfig,
-        kid: &str,
-    ) -> Result<(TokenSigner, DecodingKey), DeviceRefused> {
+    async fn signer(&self, app: &AppConfig, kid: &str) -> Result<(TokenSigner, DecodingKey), DeviceRefused> {
         for signer in &app.tokens {
             match &signer.key {
                 SignerKey::Secret(secret) if signer.kid == kid => {
@@ -171,10 +162,7 @@ fn anonymous(app: &AppConfig, now: UnixMs) -> Result<DeviceIdentity, DeviceRefus
     }
     Ok(DeviceIdentity {
         user: None,
-        grants: Grants {
-            topics: app.anonymous_topics.clone(),
-            tags: Vec::new(),
-        },
+        grants: Grants { topics: app.anonymous_topics.clone(), tags: Vec::new() },
         publish: PublishGrants::default(),
         expires: UnixMs::ZERO,
         issued: now,
@@ -187,22 +175,16 @@ fn verified(token: &str, key: &DecodingKey, signer: &TokenSigner) -> Result<Clai
     only_signature.required_spec_claims.clear();
     only_signature.validate_exp = false;
     only_signature.validate_aud = false;
-    jsonwebtoken::decode::<Claims>(token, key, &only_signature)
-        .map(|data| data.claims)
-        .map_err(|error| {
-            DeviceRefused::Unauthenticated(match error.kind() {
-                jsonwebtoken::errors::ErrorKind::InvalidSignature => "bad signature",
-                _ => "malformed token",
-            })
+    jsonwebtoken::decode::<Claims>(token, key, &only_signature).map(|data| data.claims).map_err(|error| {
+        DeviceRefused::Unauthenticated(match error.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => "bad signature",
+            _ => "malformed token",
         })
+    })
 }
 
 /// Every claim but `exp`'s end first: a token with several faults is 4401.
-fn check(
-    claims: Claims,
-    signer: &TokenSigner,
-    now: UnixMs,
-) -> Result<DeviceIdentity, DeviceRefused> {
+fn check(claims: Claims, signer: &TokenSigner, now: UnixMs) -> Result<DeviceIdentity, DeviceRefused> {
     let refuse = |why| Err(DeviceRefused::Unauthenticated(why));
     let leeway = i64::try_from(limits::TOKEN_LEEWAY.as_millis()).unwrap_or(0);
     let lifetime = i64::try_from(limits::TOKEN_LIFETIME.as_millis()).unwrap_or(0);
@@ -226,10 +208,7 @@ fn check(
     if exp > now.0.saturating_add(lifetime).saturating_add(leeway) {
         return refuse("exp is more than 24 hours ahead");
     }
-    if claims
-        .nbf
-        .is_some_and(|nbf| nbf.ms() > now.0.saturating_add(leeway))
-    {
+    if claims.nbf.is_some_and(|nbf| nbf.ms() > now.0.saturating_add(leeway)) {
         return refuse("not valid yet (nbf)");
     }
     let Some((grants, publish)) = grants(&claims) else {
@@ -238,36 +217,16 @@ fn check(
     if exp.saturating_add(leeway) <= now.0 {
         return Err(DeviceRefused::Expired);
     }
-    let issued = claims
-        .iat
-        .map(Seconds::ms)
-        .filter(|iat| *iat > 0 && *iat <= now.0)
-        .unwrap_or(now.0);
-    Ok(DeviceIdentity {
-        user: Some(user),
-        grants,
-        publish,
-        expires: UnixMs(exp),
-        issued: UnixMs(issued),
-    })
+    let issued = claims.iat.map(Seconds::ms).filter(|iat| *iat > 0 && *iat <= now.0).unwrap_or(now.0);
+    Ok(DeviceIdentity { user: Some(user), grants, publish, expires: UnixMs(exp), issued: UnixMs(issued) })
 }
 
 fn grants(claims: &Claims) -> Option<(Grants, PublishGrants)> {
-    let patterns = |texts: &[String]| {
-        texts
-            .iter()
-            .map(|text| Pattern::parse(text).ok())
-            .collect::<Option<Vec<_>>>()
-    };
-    let publish = claims
-        .publish
-        .iter()
-        .map(|text| PublishGrant::parse(text).ok())
-        .collect::<Option<Vec<_>>>()?;
-    let grants = Grants {
-        topics: patterns(&claims.topics)?,
-        tags: patterns(&claims.tags)?,
-    };
+    let patterns =
+        |texts: &[String]| texts.iter().map(|text| Pattern::parse(text).ok()).collect::<Option<Vec<_>>>();
+    let publish =
+        claims.publish.iter().map(|text| PublishGrant::parse(text).ok()).collect::<Option<Vec<_>>>()?;
+    let grants = Grants { topics: patterns(&claims.topics)?, tags: patterns(&claims.tags)? };
     Some((grants, PublishGrants(publish)))
 }
 

@@ -30,10 +30,9 @@ impl PublishGrant {
         match text.strip_prefix("user:") {
             Some("*") => Ok(Self::AnyUser),
             Some(user) => UserId::parse(user).map(Self::User),
-            None => Err(InvalidName {
-                what: "publish grant",
-                expected: "topic:<pattern>, user:<id> or user:*",
-            }),
+            None => {
+                Err(InvalidName { what: "publish grant", expected: "topic:<pattern>, user:<id> or user:*" })
+            }
         }
     }
 }
@@ -42,9 +41,7 @@ impl PublishGrants {
     /// Whether the device may publish to `topic`.
     #[must_use]
     pub fn topic(&self, topic: &Topic) -> bool {
-        self.0.iter().any(
-            |grant| matches!(grant, PublishGrant::Topics(pattern) if pattern.matches(topic)),
-        )
+        self.0.iter().any(|grant| matches!(grant, PublishGrant::Topics(pattern) if pattern.matches(topic)))
     }
 
     /// Whether the device may publish to `user`.
@@ -113,9 +110,8 @@ mod tests {
 
     #[test]
     fn publishing_to_users_is_granted_by_name_or_to_all() {
-        let grants = |texts: &[&str]| {
-            PublishGrants(texts.iter().map(|t| PublishGrant::parse(t).unwrap()).collect())
-        };
+        let grants =
+            |texts: &[&str]| PublishGrants(texts.iter().map(|t| PublishGrant::parse(t).unwrap()).collect());
         let (ann, bob) = (UserId::parse("ann").unwrap(), UserId::parse("bob").unwrap());
         assert!(grants(&["user:ann"]).user(&ann));
         assert!(!grants(&["user:ann", "topic:#"]).user(&bob));

@@ -52,11 +52,7 @@ impl JwksCache {
     ) -> Result<Option<PublicKey>, DeviceRefused> {
         let entry = match self.sets.lock() {
             Ok(mut sets) => sets.entry(url.to_owned()).or_default().clone(),
-            Err(poisoned) => poisoned
-                .into_inner()
-                .entry(url.to_owned())
-                .or_default()
-                .clone(),
+            Err(poisoned) => poisoned.into_inner().entry(url.to_owned()).or_default().clone(),
         };
         let mut entry = entry.lock().await;
         let now = Instant::now();
@@ -103,28 +99,20 @@ impl JwksCache {
 impl Entry {
     /// Whether to ask the address now.
     fn wants(&self, now: Instant, kid: &str) -> bool {
-        let rested = self
-            .asked
-            .is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_AGAIN);
+        let rested = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_AGAIN);
         match &self.set {
             None => rested,
             Some((set, at)) => {
-                rested
-                    && (now.saturating_duration_since(*at) >= FRESH || set.find(kid).is_none())
+                rested && (now.saturating_duration_since(*at) >= FRESH || set.find(kid).is_none())
             }
         }
     }
 
-    fn find(
-        &self,
-        now: Instant,
-        kid: &str,
-        alg: JwtAlgorithm,
-    ) -> Result<Option<PublicKey>, DeviceRefused> {
+    fn find(&self, now: Instant, kid: &str, alg: JwtAlgorithm) -> Result<Option<PublicKey>, DeviceRefused> {
         match &self.set {
-            Some((set, at)) if now.saturating_duration_since(*at) < STALE => Ok(set
-                .find(kid)
-                .and_then(|jwk| PublicKey::from_jwk(jwk, alg).ok())),
+            Some((set, at)) if now.saturating_duration_since(*at) < STALE => {
+                Ok(set.find(kid).and_then(|jwk| PublicKey::from_jwk(jwk, alg).ok()))
+            }
             _ => Err(DeviceRefused::Unavailable("the app's key set is not available")),
         }
     }
@@ -141,10 +129,7 @@ mod tests {
     fn entry(age: Duration) -> (Entry, Instant) {
         let then = Instant::now();
         let set = serde_json::from_str(SET).unwrap();
-        let entry = Entry {
-            set: Some((set, then)),
-            asked: Some(then),
-        };
+        let entry = Entry { set: Some((set, then)), asked: Some(then) };
         (entry, then + age)
     }
 
@@ -175,17 +160,12 @@ mod tests {
         let (entry, now) = entry(STALE - Duration::from_secs(1));
         assert!(entry.find(now, "e1", JwtAlgorithm::EdDsa).unwrap().is_some());
         let late = now + Duration::from_secs(1);
-        assert!(matches!(
-            entry.find(late, "e1", JwtAlgorithm::EdDsa),
-            Err(DeviceRefused::Unavailable(_))
-        ));
+        assert!(matches!(entry.find(late, "e1", JwtAlgorithm::EdDsa), Err(DeviceRefused::Unavailable(_))));
     }
 
     #[tokio::test]
     async fn plain_http_is_never_asked() {
-        let refused = JwksCache::new()
-            .key("http://127.0.0.1:9/keys", "e1", JwtAlgorithm::EdDsa)
-            .await;
+        let refused = JwksCache::new().key("http://127.0.0.1:9/keys", "e1", JwtAlgorithm::EdDsa).await;
         assert!(matches!(refused, Err(DeviceRefused::Unavailable(_))));
     }
 }

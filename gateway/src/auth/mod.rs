@@ -37,11 +37,7 @@ struct Table {
 impl Table {
     fn new(config: &Config) -> Self {
         Self {
-            apps: config
-                .apps
-                .iter()
-                .map(|app| (app.id.clone(), Arc::new(app.clone())))
-                .collect(),
+            apps: config.apps.iter().map(|app| (app.id.clone(), Arc::new(app.clone()))).collect(),
             origins: origin::Origins::of_all(&config.apps),
         }
     }
@@ -51,10 +47,7 @@ impl Authenticator {
     /// Decides by `config` until [`Self::reload`].
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self {
-            table: ArcSwap::from_pointee(Table::new(config)),
-            jwks: JwksCache::new(),
-        }
+        Self { table: ArcSwap::from_pointee(Table::new(config)), jwks: JwksCache::new() }
     }
 
     /// Decides by `config` from now on. Links that are open keep what their token gave them.
@@ -80,11 +73,7 @@ impl Authenticator {
     #[must_use]
     pub fn allowed_for_app(&self, app: &AppId, origin: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
-        self.table
-            .load()
-            .apps
-            .get(app)
-            .is_some_and(|app| origin::listed(&app.origins, origin))
+        self.table.load().apps.get(app).is_some_and(|app| origin::listed(&app.origins, origin))
     }
 }
 

@@ -15,10 +15,7 @@ impl Origins {
             .iter()
             .flat_map(|app| app.origins.iter().map(|origin| origin.to_ascii_lowercase()))
             .collect();
-        Self {
-            any: listed.contains("*"),
-            listed,
-        }
+        Self { any: listed.contains("*"), listed }
     }
 
     pub(super) fn allow(&self, origin: &str) -> bool {

@@ -44,11 +44,7 @@ impl KeyText {
         if app.is_empty() || id.is_empty() || secret.is_empty() {
             return None;
         }
-        Some(Self {
-            app: app.to_owned(),
-            id: id.to_owned(),
-            secret: Secret::new(secret),
-        })
+        Some(Self { app: app.to_owned(), id: id.to_owned(), secret: Secret::new(secret) })
     }
 }
 
@@ -73,18 +69,13 @@ impl Authenticator {
         authorization: Option<&str>,
         scope: Scope,
     ) -> Result<Tenant, AccessRefused> {
-        let text = authorization
-            .and_then(bearer)
-            .and_then(KeyText::parse)
-            .unwrap_or_else(|| KeyText {
-                app: String::new(),
-                id: String::new(),
-                secret: Secret::new("-"),
-            });
+        let text = authorization.and_then(bearer).and_then(KeyText::parse).unwrap_or_else(|| KeyText {
+            app: String::new(),
+            id: String::new(),
+            secret: Secret::new("-"),
+        });
         let found = self.app(&text.app);
-        let key = found
-            .as_ref()
-            .and_then(|app| app.keys.iter().find(|key| key.id == text.id));
+        let key = found.as_ref().and_then(|app| app.keys.iter().find(|key| key.id == text.id));
         let hash = hash_of_secret(text.secret.expose_text());
         let same = hash.ct_eq(key.map_or(&NOBODY, |key| &key.hash));
         let (true, Some(found), Some(key)) = (bool::from(same), &found, key) else {
@@ -96,19 +87,14 @@ impl Authenticator {
         if !key.scopes.holds(scope) {
             return Err(AccessRefused::Forbidden(scope));
         }
-        Ok(Tenant {
-            app: found.id.clone(),
-            key_id: key.id.clone(),
-        })
+        Ok(Tenant { app: found.id.clone(), key_id: key.id.clone() })
     }
 }
 
 /// The credentials of `Bearer`, whose scheme name is case-insensitive (RFC 9110 section 11.1).
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, rest) = header.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| rest.trim_start_matches(' '))
+    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim_start_matches(' '))
 }
 
 #[cfg(test)]
@@ -130,13 +116,10 @@ mod tests {
     #[test]
     fn a_key_opens_its_own_app_within_its_scopes() {
         let auth = auth();
-        let tenant = auth
-            .server("demo", Some("Bearer pg_demo_k1_one_two_three"), Scope::Publish)
-            .unwrap();
+        let tenant = auth.server("demo", Some("Bearer pg_demo_k1_one_two_three"), Scope::Publish).unwrap();
         assert_eq!((tenant.app.as_str(), tenant.key_id.as_str()), ("demo", "k1"));
         assert_eq!(
-            auth.server("demo", Some("bearer  pg_demo_k1_one_two_three"), Scope::Read)
-                .unwrap_err(),
+            auth.server("demo", Some("bearer  pg_demo_k1_one_two_three"), Scope::Read).unwrap_err(),
             AccessRefused::Forbidden(Scope::Read)
         );
     }
@@ -167,10 +150,8 @@ mod tests {
     #[test]
     fn a_reload_takes_keys_away_and_brings_new_ones() {
         let auth = auth();
-        let file = format!(
-            "[[apps]]\nid='demo'\n[[apps.keys]]\nid='k3'\nblake3='{}'\n",
-            blake3::hash(b"third")
-        );
+        let file =
+            format!("[[apps]]\nid='demo'\n[[apps.keys]]\nid='k3'\nblake3='{}'\n", blake3::hash(b"third"));
         auth.reload(&parse(&file).unwrap());
         let asked = |key: &str| auth.server("demo", Some(key), Scope::Admin).is_ok();
         assert!(!asked("Bearer pg_demo_k2_second"));

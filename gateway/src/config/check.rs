@@ -23,10 +23,9 @@ pub(super) fn wrong<T>(place: impl Into<String>, problem: impl Into<String>) -> 
 pub(super) fn check(file: File) -> Checked<Config> {
     let mut warnings = Vec::new();
     let listen = address("listen", file.listen.as_deref().unwrap_or("127.0.0.1:8080"))?;
-    let admin_listen = address(
-        "admin_listen",
-        file.admin_listen.as_deref().unwrap_or("127.0.0.1:8081"),
-    )?;
+    // Whoever asks for any free port does not expect a fixed one to be taken.
+    let beside = if listen.port() == 0 { "127.0.0.1:0" } else { "127.0.0.1:8081" };
+    let admin_listen = address("admin_listen", file.admin_listen.as_deref().unwrap_or(beside))?;
     check_topology(listen, admin_listen, file.admin_exposed)?;
     let tls = file.tls.map(tls).transpose()?;
     let trusted_proxies = proxies(&file.trusted_proxies)?;
@@ -60,9 +59,7 @@ pub(super) fn check(file: File) -> Checked<Config> {
         tls,
         gateways,
         store: store(&file.store)?,
-        heartbeat: HeartbeatConfig {
-            policy: policy(file.heartbeat.policy.as_deref())?,
-        },
+        heartbeat: HeartbeatConfig { policy: policy(file.heartbeat.policy.as_deref())? },
         limits,
         apps,
         dev: None,
@@ -75,22 +72,17 @@ fn address(place: &str, text: &str) -> Checked<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    text.to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .map_or_else(
-            || wrong(place, format!("'{text}' is no address; expected IP:PORT such as 127.0.0.1:8080")),
-            Ok,
-        )
+    text.to_socket_addrs().ok().and_then(|mut found| found.next()).map_or_else(
+        || wrong(place, format!("'{text}' is no address; expected IP:PORT such as 127.0.0.1:8080")),
+        Ok,
+    )
 }
 
 /// Console, metrics and health on the public listener, or the console on an address strangers can
 /// reach, must be asked for in so many words.
 fn check_topology(listen: SocketAddr, admin: SocketAddr, exposed: bool) -> Checked<()> {
     let same_port = listen.port() == admin.port() && listen.port() != 0;
-    let overlap = listen.ip() == admin.ip()
-        || listen.ip().is_unspecified()
-        || admin.ip().is_unspecified();
+    let overlap = listen.ip() == admin.ip() || listen.ip().is_unspecified() || admin.ip().is_unspecified();
     if same_port && overlap {
         return wrong(
             "admin_listen",
@@ -117,19 +109,15 @@ fn tls(written: file::Tls) -> Checked<TlsFiles> {
             Err(error) => wrong(place, format!("'{path}' cannot be read: {error}")),
         },
     };
-    Ok(TlsFiles {
-        cert: readable("tls.cert", written.cert)?,
-        key: readable("tls.key", written.key)?,
-    })
+    Ok(TlsFiles { cert: readable("tls.cert", written.cert)?, key: readable("tls.key", written.key)? })
 }
 
 fn proxies(written: &[String]) -> Checked<Vec<IpNet>> {
     written
         .iter()
         .map(|text| {
-            let network = text
-                .parse::<IpNet>()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+            let network =
+                text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
             match network {
                 Ok(network) if network.prefix_len() == 0 => wrong(
                     "trusted_proxies",
@@ -167,19 +155,15 @@ fn store(written: &file::Store) -> Checked<StoreConfig> {
     match written.engine.as_deref() {
         None | Some("embedded") => {}
         Some("nats") => {
-            return wrong(
-                "store.engine",
-                "'nats' is not in this version; use 'embedded' and one gateway",
-            );
+            return wrong("store.engine", "'nats' is not in this version; use 'embedded' and one gateway");
         }
         Some(other) => {
             return wrong("store.engine", format!("'{other}' is no engine; expected embedded or nats"));
         }
     }
-    for (place, url) in [
-        ("store.nats_url", &written.nats_url),
-        ("store.nats_monitor_url", &written.nats_monitor_url),
-    ] {
+    for (place, url) in
+        [("store.nats_url", &written.nats_url), ("store.nats_monitor_url", &written.nats_monitor_url)]
+    {
         if url.as_ref().is_some_and(|url| url.parse::<http::Uri>().is_err()) {
             return wrong(place, "not a URL");
         }
@@ -188,10 +172,7 @@ fn store(written: &file::Store) -> Checked<StoreConfig> {
     if retention < Duration::from_secs(1) || retention > RETENTION_MAX {
         return wrong("store.retention", "expected between 1s and 3650d");
     }
-    Ok(StoreConfig {
-        engine: Engine::Embedded,
-        retention,
-    })
+    Ok(StoreConfig { engine: Engine::Embedded, retention })
 }
 
 fn policy(written: Option<&str>) -> Checked<HeartbeatKind> {
@@ -199,10 +180,9 @@ fn policy(written: Option<&str>) -> Checked<HeartbeatKind> {
         None | Some("ladder") => Ok(HeartbeatKind::Ladder),
         Some("stepped") => Ok(HeartbeatKind::Stepped),
         Some("fixed") => Ok(HeartbeatKind::Fixed),
-        Some(other) => wrong(
-            "heartbeat.policy",
-            format!("'{other}' is no policy; expected ladder, stepped or fixed"),
-        ),
+        Some(other) => {
+            wrong("heartbeat.policy", format!("'{other}' is no policy; expected ladder, stepped or fixed"))
+        }
     }
 }
 

@@ -13,10 +13,7 @@ use pulsegate_proto::id::{AppId, Pattern};
 /// section 3.2).
 const SECRET_BYTES: usize = 32;
 
-pub(super) fn check_apps(
-    written: Vec<file::App>,
-    warnings: &mut Vec<String>,
-) -> Checked<Vec<AppConfig>> {
+pub(super) fn check_apps(written: Vec<file::App>, warnings: &mut Vec<String>) -> Checked<Vec<AppConfig>> {
     let mut apps: Vec<AppConfig> = Vec::new();
     for (index, app) in written.into_iter().enumerate() {
         let app = check_app(index, app, warnings)?;
@@ -35,8 +32,7 @@ fn check_app(index: usize, app: file::App, warnings: &mut Vec<String>) -> Checke
     let id = AppId::parse(&id)
         .or_else(|invalid| wrong(format!("apps[{index}].id"), format!("'{id}' is {invalid}")))?;
     for origin in &app.origins {
-        check_origin(origin)
-            .or_else(|problem| wrong(format!("apps.{id}.origins"), problem))?;
+        check_origin(origin).or_else(|problem| wrong(format!("apps.{id}.origins"), problem))?;
     }
     let anonymous_topics = app
         .anonymous_topics
@@ -112,7 +108,12 @@ fn check_keys(app: &AppId, written: Vec<file::Key>) -> Checked<Vec<ServerKey>> {
                 .iter()
                 .map(|name| {
                     Scope::parse(name).map_or_else(
-                        || wrong(place("scopes"), format!("'{name}' is no scope; expected publish, read or admin")),
+                        || {
+                            wrong(
+                                place("scopes"),
+                                format!("'{name}' is no scope; expected publish, read or admin"),
+                            )
+                        },
                         Ok,
                     )
                 })

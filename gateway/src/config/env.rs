@@ -46,9 +46,7 @@ pub(super) fn over(
     text: &str,
     variables: impl Iterator<Item = (String, String)>,
 ) -> Result<File, ConfigError> {
-    let mut ours: Vec<(String, String)> = variables
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .collect();
+    let mut ours: Vec<(String, String)> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     ours.sort();
     let mut file = file;
     let mut table: Option<Table> = None;
@@ -62,52 +60,45 @@ pub(super) fn over(
             }
             continue;
         };
-        let value = value_of(&written, kind)
-            .map_err(|problem| ConfigError::new(&name, problem))?;
+        let value = value_of(&written, kind).map_err(|problem| ConfigError::new(&name, problem))?;
         let whole = match table.as_mut() {
             Some(table) => table,
-            None => table.insert(toml::from_str(text).map_err(|error| {
-                ConfigError::new(&name, error.message().to_owned())
-            })?),
+            None => table.insert(
+                toml::from_str(text).map_err(|error| ConfigError::new(&name, error.message().to_owned()))?,
+            ),
         };
         put(whole, &path, value);
         file = whole
             .clone()
             .try_into()
-            .map_err(|error: toml::de::Error| {
-                ConfigError::new(&name, friendly(error.message(), None))
-            })?;
+            .map_err(|error: toml::de::Error| ConfigError::new(&name, friendly(error.message(), None)))?;
     }
     Ok(file)
 }
 
 fn key_of(name: &str) -> Option<(Vec<&str>, Kind)> {
     let rest = name.strip_prefix(PREFIX)?;
-    let listed = KEYS.iter().find(|(path, _)| {
-        path.join("_").eq_ignore_ascii_case(rest) && rest == rest.to_ascii_uppercase()
-    });
+    let listed = KEYS
+        .iter()
+        .find(|(path, _)| path.join("_").eq_ignore_ascii_case(rest) && rest == rest.to_ascii_uppercase());
     if let Some((path, kind)) = listed {
         return Some((path.to_vec(), *kind));
     }
     let limit = rest.strip_prefix("LIMITS_")?.to_ascii_lowercase();
-    Limits::NAMES
-        .iter()
-        .find(|known| **known == limit)
-        .map(|known| (vec!["limits", *known], Kind::Limit))
+    Limits::NAMES.iter().find(|known| **known == limit).map(|known| (vec!["limits", *known], Kind::Limit))
 }
 
 fn value_of(written: &str, kind: Kind) -> Result<Value, String> {
     let as_toml = || {
-        let mut held: Table = toml::from_str(&format!("value = {written}"))
-            .map_err(|error| error.message().to_owned())?;
+        let mut held: Table =
+            toml::from_str(&format!("value = {written}")).map_err(|error| error.message().to_owned())?;
         held.remove("value").ok_or_else(|| "not a TOML value".to_owned())
     };
     match kind {
         Kind::Text => Ok(Value::String(written.to_owned())),
-        Kind::Limit => Ok(written
-            .parse()
-            .map(Value::Integer)
-            .unwrap_or_else(|_| Value::String(written.to_owned()))),
+        Kind::Limit => {
+            Ok(written.parse().map(Value::Integer).unwrap_or_else(|_| Value::String(written.to_owned())))
+        }
         Kind::List if written.trim_start().starts_with('[') => as_toml(),
         Kind::List => Ok(Value::Array(
             written
@@ -128,9 +119,7 @@ fn put(table: &mut Table, path: &[&str], value: Value) {
             table.insert((*last).to_owned(), value);
         }
         [section, rest @ ..] => {
-            let inner = table
-                .entry((*section).to_owned())
-                .or_insert_with(|| Value::Table(Table::new()));
+            let inner = table.entry((*section).to_owned()).or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(inner) = inner {
                 put(inner, rest, value);
             }

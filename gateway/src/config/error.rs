@@ -14,10 +14,7 @@ impl ConfigError {
     /// `place` is a key (`limits.window`), a variable or a file with a line.
     #[must_use]
     pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            place: one_line(place.into()),
-            problem: one_line(problem.into()),
-        }
+        Self { place: one_line(place.into()), problem: one_line(problem.into()) }
     }
 
     /// The key, variable or file at fault.
@@ -30,11 +27,7 @@ impl ConfigError {
 /// A value from the file may hold a line break; the error must stay one line.
 fn one_line(text: String) -> String {
     if text.contains(['\n', '\r']) {
-        text.split(['\n', '\r'])
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("; ")
+        text.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     } else {
         text
     }

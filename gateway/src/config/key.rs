@@ -50,13 +50,11 @@ impl fmt::Debug for PublicKey {
 }
 
 /// `SubjectPublicKeyInfo` of Ed25519 up to the 32 key bytes (RFC 8410 section 10.1).
-const ED25519_SPKI: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
+const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 /// `SubjectPublicKeyInfo` of P-256 up to the 65 point bytes (RFC 5480 section 2).
 const P256_SPKI: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
-    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
 impl PublicKey {
@@ -85,10 +83,7 @@ impl PublicKey {
                 JwtAlgorithm::EdDsa => DecodingKey::from_ed_pem(text.as_bytes()),
                 _ => DecodingKey::from_ec_pem(text.as_bytes()),
             };
-            return Some(
-                key.map(Self)
-                    .map_err(|_| format!("not a PEM public key for {alg:?}")),
-            );
+            return Some(key.map(Self).map_err(|_| format!("not a PEM public key for {alg:?}")));
         }
         if text.starts_with('{') {
             return Some(
@@ -97,18 +92,14 @@ impl PublicKey {
                     .and_then(|jwk| Self::from_jwk(&jwk, alg)),
             );
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text.trim_end_matches('='))
-            .or_else(|_| STANDARD.decode(text))
-            .ok()?;
+        let bytes =
+            URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).or_else(|_| STANDARD.decode(text)).ok()?;
         let raw = match alg {
             JwtAlgorithm::EdDsa => bytes.strip_prefix(&ED25519_SPKI).unwrap_or(&bytes),
             _ => bytes.strip_prefix(&P256_SPKI).unwrap_or(&bytes),
         };
         match (alg, raw) {
-            (JwtAlgorithm::EdDsa, raw) if raw.len() == 32 => {
-                Some(Ok(Self(DecodingKey::from_ed_der(raw))))
-            }
+            (JwtAlgorithm::EdDsa, raw) if raw.len() == 32 => Some(Ok(Self(DecodingKey::from_ed_der(raw)))),
             (JwtAlgorithm::Es256, [4, point @ ..]) if point.len() == 64 => {
                 Some(Ok(Self(DecodingKey::from_ec_der(raw))))
             }
@@ -134,8 +125,6 @@ impl PublicKey {
         if !fits {
             return Err(format!("a JWK of another type than {alg:?} needs"));
         }
-        DecodingKey::from_jwk(jwk)
-            .map(Self)
-            .map_err(|error| format!("not a usable JWK: {error}"))
+        DecodingKey::from_jwk(jwk).map(Self).map_err(|error| format!("not a usable JWK: {error}"))
     }
 }

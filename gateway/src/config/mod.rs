@@ -21,7 +21,7 @@ pub use app::{AppConfig, Scope, Scopes, ServerKey, SignerKey, TokenSigner};
 pub use error::ConfigError;
 pub use key::{JwtAlgorithm, PublicKey};
 pub use limit::Limits;
-pub use load::{load, parse};
+pub use load::{from_text, load, parse};
 pub use secret::Secret;
 pub use span::{format_span, parse_span};
 
@@ -121,3 +121,6 @@ impl Config {
         self.apps.iter().find(|app| app.id.as_str() == id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,9 +27,7 @@ pub fn parse_span(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let letters = rest
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(rest.len());
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..letters])?;
         total = total.checked_add(number.checked_mul(*unit)?)?;
         rest = &rest[letters..];
@@ -62,14 +60,9 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_people_write_them() {
-        for (text, ms) in [
-            ("7d", 604_800_000),
-            ("10m", 600_000),
-            ("1h30m", 5_400_000),
-            ("500ms", 500),
-            ("0", 0),
-            ("0s", 0),
-        ] {
+        for (text, ms) in
+            [("7d", 604_800_000), ("10m", 600_000), ("1h30m", 5_400_000), ("500ms", 500), ("0", 0), ("0s", 0)]
+        {
             assert_eq!(parse_span(text), Some(Duration::from_millis(ms)), "{text}");
         }
         for text in ["", "7", "d", "7 days", "-1s", "1y", "99999999999999999w", "1.5h"] {

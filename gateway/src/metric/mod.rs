@@ -134,9 +134,7 @@ impl Metrics {
     /// A socket was closed with `code`, for `cause`.
     pub fn connection_closed(&self, code: u16, cause: &'static str) {
         self.connections.dec();
-        self.connections_closed
-            .get_or_create(&Closed { code, cause })
-            .inc();
+        self.connections_closed.get_or_create(&Closed { code, cause }).inc();
     }
 
     /// A device was welcomed.

@@ -54,8 +54,15 @@ names! {
     Apps = "apps", "Apps configured";
     Draining = "draining", "1 while this node asks its clients to go elsewhere";
     UptimeSeconds = "uptime_seconds", "Seconds since the process started";
-    StoreEntries = "store_entries", "Entries in the store";
+    StoreSyncs = "store_syncs", "Syncs of the disk since the start";
+    StoreCommits = "store_commits", "Commits since the start; a group of them shares one sync";
+    StorePublishes = "store_publishes", "Messages stored since the start";
+    StoreEntries = "store_entries", "Entries appended since the start";
+    StoreCorrupt = "store_corrupt_entries", "Entries that could not be read any more";
+    StoreTrimmed = "store_trimmed_entries", "Unexpired entries dropped since the start";
+    StoreExpired = "store_expired_messages", "Messages whose time-to-live ended";
+    StoreFailures = "store_failures", "Commits that failed since the start";
     StoreBytes = "store_bytes", "Bytes the store uses on disk";
-    StoreRegistrations = "store_registrations", "Registrations in the store";
-    StoreReadOnly = "store_read_only", "1 while the store takes no writes";
+    StoreReadOnly = "store_read_only", "1 after a failed sync, until restart";
+    StoreFull = "store_full", "1 while there is no room on the disk";
 }

@@ -1,0 +1,79 @@
+//! Health, readiness, metrics, drain: for whoever runs the node.
+
+use super::problem::{Code, Problem};
+use crate::metric::Name;
+use crate::state::AppState;
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Media type of the OpenMetrics text format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The node is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WellAnswer {
+    /// `alive`, `ready` or `draining`.
+    status: &'static str,
+}
+
+/// Alive: the process answers. It says nothing of the store, so that nobody kills a node that only
+/// waits for its disk.
+pub(super) async fn healthz() -> axum::Json<WellAnswer> {
+    axum::Json(WellAnswer { status: "alive" })
+}
+
+/// Ready: new clients and publishers may come.
+pub(super) async fn readyz(State(state): State<Arc<AppState>>) -> Result<axum::Json<WellAnswer>, Problem> {
+    if state.is_draining() {
+        return Err(
+            Problem::new(Code::Draining, "clients are being moved elsewhere").after(Duration::from_secs(1))
+        );
+    }
+    state.router.ready()?;
+    Ok(axum::Json(WellAnswer { status: "ready" }))
+}
+
+/// Everything counted, in the OpenMetrics text format.
+pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+    let stats = state.router.stats();
+    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let apps = state.config.load().apps.len() as u64;
+    let now = [
+        (Name::Apps, count(apps)),
+        (Name::Draining, i64::from(state.is_draining())),
+        (Name::UptimeSeconds, count(state.started.elapsed().as_secs())),
+        (Name::StoreSyncs, count(stats.syncs)),
+        (Name::StoreCommits, count(stats.commits)),
+        (Name::StorePublishes, count(stats.publishes)),
+        (Name::StoreEntries, count(stats.entries)),
+        (Name::StoreCorrupt, count(stats.corrupt_entries)),
+        (Name::StoreTrimmed, count(stats.trimmed_entries)),
+        (Name::StoreExpired, count(stats.expired_messages)),
+        (Name::StoreFailures, count(stats.failures)),
+        (Name::StoreBytes, count(stats.disk_bytes)),
+        (Name::StoreReadOnly, i64::from(stats.read_only)),
+        (Name::StoreFull, i64::from(stats.full)),
+    ];
+    ([(CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode(&now)).into_response()
+}
+
+/// Does what SIGTERM does. A browser cannot be made to ask for it: it always says its Origin with a
+/// POST.
+pub(super) async fn drain(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if headers.contains_key(ORIGIN) {
+        return Err(Problem::new(Code::OriginNotAllowed, "not for browsers"));
+    }
+    if state.begin_drain() {
+        tracing::info!("drain asked for over HTTP");
+    }
+    Ok((StatusCode::ACCEPTED, axum::Json(WellAnswer { status: "draining" })).into_response())
+}

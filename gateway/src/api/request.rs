@@ -1,0 +1,103 @@
+//! The start of every request of a backend: whose it is, and its body within its bounds.
+
+use super::problem::{Code, Problem};
+use crate::auth::{AccessRefused, Tenant};
+use crate::config::Scope;
+use crate::state::AppState;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use std::time::Duration;
+
+/// Who asks, if the key of the request opens `app` and holds `scope`.
+pub(super) fn tenant(
+    state: &AppState,
+    app: &str,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Tenant, Problem> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    state.auth.server(app, header, scope).map_err(|refused| match refused {
+        AccessRefused::Unauthorized => {
+            Problem::new(Code::Unauthorized, "send Authorization: Bearer pg_<app>_<key id>_<secret>")
+        }
+        AccessRefused::Forbidden(scope) => {
+            Problem::new(Code::Forbidden, format!("the key lacks the scope '{}'", scope.as_str()))
+        }
+    })
+}
+
+/// Refuses a body that says beforehand that it is too large; 0 = any.
+pub(super) fn check_length(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    match announced {
+        Some(length) if limit != 0 && length > limit => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(limit: u64) -> Problem {
+    Problem::new(Code::TooLarge, format!("the body is larger than {limit} bytes"))
+}
+
+/// The whole body, within `limit` bytes and `patience`; 0 = none.
+pub(super) async fn whole(
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
+    check_length(headers, limit)?;
+    if patience.is_zero() {
+        return collect(body, limit).await;
+    }
+    tokio::time::timeout(patience, collect(body, limit)).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+fn timed_out() -> Problem {
+    Problem::new(Code::Timeout, "the body did not come in time")
+}
+
+async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Problem> {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = next_chunk(&mut body).await? {
+        if limit != 0 && (whole.len() + chunk.len()) as u64 > limit {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of data of a body; trailers are passed over.
+pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new(Code::Malformed, "the body broke off"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// The next piece of data within `patience`; 0 = none.
+pub(super) async fn next_chunk_within(body: &mut Body, patience: Duration) -> Result<Option<Bytes>, Problem> {
+    if patience.is_zero() {
+        return next_chunk(body).await;
+    }
+    tokio::time::timeout(patience, next_chunk(body)).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+/// A JSON body under the configured limits.
+pub(super) async fn small(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let (limit, patience) = {
+        let config = state.config.load();
+        (config.limits.request_body_bytes, config.limits.request_body)
+    };
+    whole(headers, body, limit, patience).await
+}

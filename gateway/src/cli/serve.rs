@@ -1,0 +1,50 @@
+//! `pulsegate serve`: production.
+
+use super::exit::{Exit, FAILED, Outcome};
+use super::{ServeArgs, block_on, say};
+use crate::config::{self, Config};
+use crate::node::{Node, NodeOptions};
+
+pub(super) fn run(args: &ServeArgs) -> Outcome {
+    let (path, over) = (args.config.clone(), args.over.variables());
+    let config = config::load(&path, &over)?;
+    let reload = move || config::load(&path, &over);
+    let options = NodeOptions { reload: Some(Box::new(reload)) };
+    block_on(async {
+        let node = start(config, options).await?;
+        say(&addresses(&node))?;
+        served(node).await
+    })
+}
+
+/// Starts the node and tells the log what should be looked at.
+pub(super) async fn start(config: Config, options: NodeOptions) -> Result<Node, Exit> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if config.apps.is_empty() {
+        tracing::warn!("no [[apps]] are configured: nobody can publish or connect");
+    }
+    Ok(Node::start(config, options).await?)
+}
+
+/// Serves until a signal ends it.
+pub(super) async fn served(node: Node) -> Outcome {
+    node.run_until_signal()
+        .await
+        .map_err(|error| Exit::new(FAILED, format!("signals cannot be heard: {error}")))
+}
+
+/// The two lines that scripts wait for.
+pub(super) fn addresses(node: &Node) -> String {
+    format!("listening {}\nadmin http://{}\n", public_url(node), node.admin_addr())
+}
+
+/// The public listener, as it was bound.
+fn public_url(node: &Node) -> String {
+    let scheme = match node.state().config.load().tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    format!("{scheme}://{}", node.public_addr())
+}
