@@ -5,6 +5,7 @@ import type {
   Client,
   ClientEvents,
   ClientOptions,
+  ForegroundPolicy,
   ListenOptions,
   MessageHandler,
   Off,
@@ -41,6 +42,8 @@ export class PageClient implements Client {
   #status: Status = NOWHERE;
   #asked = 0;
   #clickPinged = false;
+  /** Set in this tab: said again to each worker, since the first may not have been there yet. */
+  #policy: ForegroundPolicy | undefined;
 
   constructor(options: ClientOptions) {
     const { config, script, clickOrigins } = checked(options);
@@ -58,7 +61,10 @@ export class PageClient implements Client {
       script,
       clickOrigins,
       changed: () => this.#line?.post({ t: 'shows', ...this.#shows() }),
-      policySet: (policy) => this.#line?.post({ t: 'foreground', policy }),
+      policySet: (policy) => {
+        this.#policy = policy;
+        this.#line?.post({ t: 'foreground', policy });
+      },
       failed: (error) => this.#failed(error),
       clicked: (db) => {
         if (db !== this.notifications.db) return;
@@ -228,6 +234,8 @@ export class PageClient implements Client {
         return;
       }
       case 'foreground':
+        // Another tab's setting is the newer one: this tab's is not said again.
+        if (message.policy !== this.#policy) this.#policy = undefined;
         return this.notifications.foregroundTold(message.policy);
       case 'token': {
         const end = new AbortController();
@@ -261,6 +269,10 @@ export class PageClient implements Client {
 
   /** To a worker that knows nothing of this tab yet. */
   #introduceHandlers(): void {
+    // What changed while the hello was under way.
+    this.#line?.post({ t: 'visible', visible: !document.hidden });
+    this.#line?.post({ t: 'shows', ...this.#shows() });
+    if (this.#policy) this.#line?.post({ t: 'foreground', policy: this.#policy });
     if (this.#listeners.has('message')) this.#listen();
     for (const topic of this.#subscriptions.keys()) this.#line?.post({ t: 'attach', topic, durable: this.#durable(topic) });
     for (const [i, { ask }] of this.#asks) this.#line?.post({ t: 'ask', i, ask });

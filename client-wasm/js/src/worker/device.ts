@@ -19,6 +19,9 @@ import { uuidBytes } from './uuid.js';
 /** The fastest tab this far behind: acks wait. Half of it: they go on. */
 const BEHIND = 1_000;
 
+/** After a worker's death its tabs come back one by one: what some of them handled waits so long for the others. */
+const RETURN_MS = 10_000;
+
 /** What a device needs its hub for. */
 export interface DeviceOwner {
   tabs(): Tab[];
@@ -51,6 +54,7 @@ export class Device implements LinkOwner, InboxOwner {
   #reported: Receipt[] = [];
   #online = true;
   #holding = false;
+  #returning = true;
   #forgetting: (() => void)[] = [];
   /** Batches whose ack waits for handlers, where nothing is kept. */
   #unkept: { entries: Entry[]; done: () => void }[] = [];
@@ -86,6 +90,10 @@ export class Device implements LinkOwner, InboxOwner {
     });
     this.inbox.expire();
     setInterval(() => this.inbox.expire(), 60_000);
+    setTimeout(() => {
+      this.#returning = false;
+      this.inbox.settle();
+    }, RETURN_MS);
     this.link.begin(loaded, this.inbox.knownIds());
     void this.#report();
   }
@@ -227,7 +235,7 @@ export class Device implements LinkOwner, InboxOwner {
   }
 
   needed(entry: Entry): boolean {
-    return this.#owner.tabs().some((tab) => tab.awaits(entry));
+    return this.#returning || this.#owner.tabs().some((tab) => tab.awaits(entry));
   }
 
   dropped(log: string): void {
