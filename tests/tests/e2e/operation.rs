@@ -11,6 +11,8 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 /// EX_CONFIG of sysexits.h.
 const BAD_CONFIG: Option<i32> = Some(78);
+/// EX_CANTCREAT of sysexits.h.
+const CANNOT_CREATE: Option<i32> = Some(73);
 /// EX_TEMPFAIL of sysexits.h.
 const LOCKED: Option<i32> = Some(75);
 
@@ -110,17 +112,20 @@ async fn a_locked_data_directory_is_exit_75_and_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_data_directory_that_is_missing_is_made_and_one_that_cannot_be_is_named() {
+async fn a_data_directory_that_is_missing_is_made_but_not_the_folder_it_should_be_in() {
     let folder = tempfile::tempdir().unwrap();
-    let deep = folder.path().join("a/b/data");
-    let world = World::with(Setup::new().data(&deep)).await;
+    let data = folder.path().join("data");
+    let world = World::with(Setup::new().data(&data)).await;
     world.backend.to_topic("t", "x").await;
-    assert!(deep.exists());
+    assert!(data.exists());
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    let finished = Gateway::try_start(&Setup::new().data(&file.join("data"))).await.unwrap_err();
-    assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
-    assert!(finished.stderr.contains(file.to_str().unwrap()), "{finished:?}");
+    // A volume that is not mounted, and a path through a file.
+    for bad in [folder.path().join("no/volume/data"), file.join("data"), file] {
+        let finished = Gateway::try_start(&Setup::new().data(&bad)).await.unwrap_err();
+        assert_eq!(finished.code, CANNOT_CREATE, "{finished:?}");
+        assert!(finished.stderr.contains(bad.to_str().unwrap()), "{finished:?}");
+    }
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ async fn every_bad_publish_has_its_problem_document_that_names_the_field() {
         (with("ttl_s", json!(-1)), &[400, 422], "ttl_s"),
         (with("ttl_s", json!("soon")), &[400, 422], "ttl_s"),
         (with("urgency", json!("extreme")), &[400, 422], "urgency"),
-        (with("notification", json!({"titel": "x"})), &[422], "titel"),
+        (with("notification", json!({"title": "x", "titel": "y"})), &[422], "titel"),
         (with("ext", json!("no object")), &[400, 422], "ext"),
         (with("deliver_at", json!("tomorrow")), &[400, 422], "deliver_at"),
     ];
