@@ -71,6 +71,8 @@ export class Inbox {
   #count = 0;
   #bytes = 0;
   #gone = 0;
+  /** The last place given out, and the last that arrived: between them a write is under way. */
+  #given = 0;
   #last = 0;
   readonly #dirty = new Set<Entry>();
   #receipts: Receipt[] = [];
@@ -86,7 +88,7 @@ export class Inbox {
     for (const row of loaded.rows) this.#insert(row, true);
   }
 
-  /** The last place given out. */
+  /** The last place that arrived. A tab that reads on from here misses nothing that is being written. */
   get last(): number {
     return this.#last;
   }
@@ -121,7 +123,7 @@ export class Inbox {
   async take(messages: MessageData[], cursors: Cursors): Promise<Entry[]> {
     const rows = messages
       .filter((m) => !this.known(m.id))
-      .map((m): Row => ({ ...m, n: (this.#last += 1), h: 0, p: m.note ? 1 : 0, bytes: weigh(m) }));
+      .map((m): Row => ({ ...m, n: (this.#given += 1), h: 0, p: m.note ? 1 : 0, bytes: weigh(m) }));
     const wipes = this.#wipes;
     await this.#writer.write({ rows, cursors: { ...cursors } }, true);
     // Wiped while it was being written: the wipe follows it in the store.
@@ -268,7 +270,7 @@ export class Inbox {
     };
     this.entries.push(entry);
     this.#byId.set(row.id, entry);
-    this.#last = Math.max(this.#last, row.n);
+    this.#arrived(row.n);
     this.#count += 1;
     this.#bytes += row.bytes;
     if (!old) this.#keepText(row);
@@ -287,9 +289,14 @@ export class Inbox {
     }
   }
 
+  #arrived(n: number): void {
+    this.#last = Math.max(this.#last, n);
+    this.#given = Math.max(this.#given, n);
+  }
+
   #remember(done: Done): void {
     this.#done.set(done.id, done);
-    this.#last = Math.max(this.#last, done.n);
+    this.#arrived(done.n);
     if (done.tag) this.#shownTags.set(done.tag, Math.max(done.n, this.#shownTags.get(done.tag) ?? 0));
   }
 
