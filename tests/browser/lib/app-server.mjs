@@ -12,7 +12,7 @@ export const DIST = process.env.PULSEGATE_DIST ?? fileURLToPath(new URL('../../.
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 const OF_DIST = /^\/pulsegate(-worker)?\.(js|wasm)$/;
 
-/** Starts it on a free port. `headers(path)` adds headers; `extra` are further files, by path. */
+/** Starts it on a free port. `headers(url)` adds headers; `extra` are further files, by path. */
 export async function startApp({ headers = () => ({}), extra = {} } = {}) {
   const app = new AppServer(headers, extra);
   await app.listen();
@@ -63,7 +63,7 @@ class AppServer {
     const own = url.pathname === '/' ? 'page.html' : url.pathname.slice(1);
     const text = this.#extra[url.pathname] ?? await readFile(OF_DIST.test(url.pathname) ? join(DIST, own) : join(PAGE, own)).catch(() => null);
     if (text === null) { response.writeHead(404).end(); return; }
-    response.writeHead(200, { 'content-type': TYPES[extname(own)] ?? 'text/html', 'cache-control': 'no-cache', ...this.#headers(url.pathname) }).end(text);
+    response.writeHead(200, { 'content-type': TYPES[extname(own)] ?? 'text/html', 'cache-control': 'no-cache', ...this.#headers(url) }).end(text);
   }
 
   /** A device token of this app's backend, signed as `[[apps.tokens]]` says. */

@@ -59,7 +59,7 @@ secret = "${Buffer.from(secret).toString('base64url')}"
 
 /** Runs `pulsegate dev` and hands back what it printed: the addresses, the key, the curl line. */
 export async function startDev() {
-  const child = spawn(binary(), ['dev', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(binary(), ['dev', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', process.env.GATEWAY_LOG ? 'inherit' : 'ignore'] });
   const lines = [];
   const reader = createInterface({ input: child.stdout });
   await new Promise((done, fail) => {
