@@ -39,7 +39,7 @@ impl ClientSession {
                 self.save();
             }
             Retry::Stop => {
-                self.effects.push_back(Effect::Error(Fault::Closed(code, reason)));
+                self.effects.push(Effect::Error(Fault::Closed(code, reason)));
                 return self.stop(why);
             }
         }
@@ -51,7 +51,7 @@ impl ClientSession {
         self.ack_now();
         self.wanted = false;
         for link in [self.next.take(), self.link.take()].into_iter().flatten() {
-            self.effects.push_back(Effect::CloseSocket { socket: link.socket });
+            self.effects.push(Effect::CloseSocket { socket: link.socket });
         }
         self.forget_link();
         self.timers.clear_all();
@@ -111,6 +111,6 @@ impl ClientSession {
         self.logs.clear();
         self.save();
         self.stop(Reason::Forgotten);
-        self.effects.push_back(Effect::Forgotten);
+        self.effects.push(Effect::Forgotten);
     }
 }

@@ -381,7 +381,7 @@ pub struct Welcomed {
     /// Subject of the token; empty: anonymous.
     pub user: String,
     /// Durable subscriptions.
-    pub topics: Vec<Topic>,
+    pub topics: Vec<String>,
     /// Tags.
     pub tags: Vec<String>,
     /// Names this link.

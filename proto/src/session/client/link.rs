@@ -49,7 +49,7 @@ impl ClientSession {
         self.sockets = self.sockets.wrapping_add(1);
         let socket = self.sockets;
         let url = self.url.clone();
-        self.effects.push_back(Effect::Connect { socket, url });
+        self.effects.push(Effect::Connect { socket, url });
         Link { socket, open: false, since: self.now }
     }
 
@@ -132,7 +132,7 @@ impl ClientSession {
         if let Some(link) = &self.link {
             let socket = link.socket;
             self.timed_out = true;
-            self.effects.push_back(Effect::CloseSocket { socket });
+            self.effects.push(Effect::CloseSocket { socket });
             self.lost(Reason::Silent);
             self.come_back(0, Reason::Silent);
             self.hurry();
@@ -173,18 +173,18 @@ impl ClientSession {
 
     fn say_on(&mut self, socket: Socket, request_id: u32, frame: ClientFrame) {
         let bytes = encode_client(ClientEnvelope { request_id, frame: Some(frame) });
-        self.effects.push_back(Effect::Send { socket, bytes });
+        self.effects.push(Effect::Send { socket, bytes });
     }
 
     /// A socket is gone, without a Closing that said why.
     pub(super) fn socket_lost(&mut self, socket: Socket, reason: Reason) {
         if self.next.as_ref().is_some_and(|link| link.socket == socket) {
             self.next = None;
-            self.effects.push_back(Effect::CloseSocket { socket });
+            self.effects.push(Effect::CloseSocket { socket });
             return self.move_failed();
         }
         if self.link.as_ref().is_some_and(|link| link.socket == socket) {
-            self.effects.push_back(Effect::CloseSocket { socket });
+            self.effects.push(Effect::CloseSocket { socket });
             self.lost(reason);
             self.come_back(0, reason);
         }

@@ -63,10 +63,10 @@ use crate::reconnect::Backoff;
 use crate::time::{Instant, UnixMs};
 use ack::Pace;
 use bytes::Bytes;
+use core::marker::PhantomData;
 use dedup::Dedup;
 use link::Link;
 use logs::Logs;
-use std::collections::VecDeque;
 use store::Outgoing;
 use timers::Timers;
 use token::Tokens;
@@ -77,7 +77,7 @@ use wishes::Wishes;
 pub struct ClientSession {
     config: Config,
     now: Instant,
-    effects: VecDeque<Effect>,
+    effects: Vec<Effect>,
     timers: Timers,
 
     /// Storage was read.
@@ -127,8 +127,9 @@ pub struct ClientSession {
 #[derive(Debug)]
 #[must_use = "effects that are not performed are lost"]
 pub struct Effects<'a> {
-    effects: &'a mut VecDeque<Effect>,
+    effects: std::vec::IntoIter<Effect>,
     deadline: Option<Deadline>,
+    session: PhantomData<&'a mut ClientSession>,
 }
 
 impl Effects<'_> {
@@ -143,7 +144,7 @@ impl Iterator for Effects<'_> {
     type Item = Effect;
 
     fn next(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.next()
     }
 }
 
@@ -153,7 +154,7 @@ impl ClientSession {
     pub fn new(now: Instant, config: Config) -> Self {
         Self {
             now,
-            effects: VecDeque::new(),
+            effects: Vec::new(),
             timers: Timers::default(),
             loaded: false,
             wanted: false,
@@ -201,7 +202,8 @@ impl ClientSession {
         self.proceed();
         Effects {
             deadline: self.timers.next().map(|(at, why)| Deadline { at, why }),
-            effects: &mut self.effects,
+            effects: core::mem::take(&mut self.effects).into_iter(),
+            session: PhantomData,
         }
     }
 
@@ -318,7 +320,7 @@ impl ClientSession {
         if self.state != state || (reason.is_some() && self.reason != reason) {
             self.state = state;
             self.reason = reason;
-            self.effects.push_back(Effect::State { state, reason });
+            self.effects.push(Effect::State { state, reason });
         }
     }
 }

@@ -55,7 +55,7 @@ impl ClientSession {
     fn ask_token(&mut self, need: TokenNeed) {
         if self.tokens.asking.is_none() {
             self.tokens.asking = Some(need);
-            self.effects.push_back(Effect::NeedToken(need));
+            self.effects.push(Effect::NeedToken(need));
         }
     }
 
@@ -117,7 +117,7 @@ impl ClientSession {
         self.tokens.refused = None;
         self.tokens.refusals = 0;
         self.tokens.need = None;
-        self.effects.push_back(Effect::Error(Fault::TokenRefused(reason)));
+        self.effects.push(Effect::Error(Fault::TokenRefused(reason)));
         self.stop(Reason::TokenRefused);
     }
 
@@ -178,7 +178,7 @@ impl ClientSession {
                 } else {
                     // The link lives on the old one until 4498; then another is asked for.
                     self.tokens.refused = Some(token);
-                    self.effects.push_back(Effect::Error(Fault::RefreshRefused(reply.error)));
+                    self.effects.push(Effect::Error(Fault::RefreshRefused(reply.error)));
                 }
                 true
             }

@@ -5,7 +5,7 @@ use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Welcomed,
 use crate::frame::{
     ClientFrame, Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server,
 };
-use crate::id::{LogName, Position, RegistrationId, Topic};
+use crate::id::{LogName, Position, RegistrationId};
 
 impl ClientSession {
     /// One binary message.
@@ -28,7 +28,7 @@ impl ClientSession {
                 self.socket_lost(socket, Reason::Closed(closing.code));
             }
             ServerFrame::Closing(closing) => {
-                self.effects.push_back(Effect::CloseSocket { socket });
+                self.effects.push(Effect::CloseSocket { socket });
                 self.closed(closing);
             }
             ServerFrame::Welcome(welcome) if next || !self.welcomed => {
@@ -106,10 +106,10 @@ impl ClientSession {
         for log in self.logs.welcomed(welcome.starts) {
             self.outgoing.end(log);
         }
-        self.effects.push_back(Effect::Welcomed(Box::new(Welcomed {
+        self.effects.push(Effect::Welcomed(Box::new(Welcomed {
             registration: id,
             user: welcome.user,
-            topics: welcome.topics.iter().filter_map(|topic| Topic::parse(topic).ok()).collect(),
+            topics: welcome.topics,
             tags: welcome.tags,
             session: welcome.session,
             server_time: welcome.server_time,
@@ -149,7 +149,7 @@ impl ClientSession {
         }
         let at = Position { epoch: gap.epoch, seq: gap.resume };
         self.logs.gap(&gap.log, at);
-        self.effects.push_back(Effect::Gap {
+        self.effects.push(Effect::Gap {
             log: gap.log,
             after: gap.after,
             resume: gap.resume,
@@ -166,7 +166,7 @@ impl ClientSession {
                 self.outgoing.end(log.clone());
             }
             self.topic_ended(&log, why);
-            self.effects.push_back(Effect::LogEnded { log, why });
+            self.effects.push(Effect::LogEnded { log, why });
         }
         self.flush_store();
     }
@@ -188,7 +188,7 @@ impl ClientSession {
 
     /// What this device held means nothing any more.
     pub(super) fn wipe(&mut self, why: Wipe) {
-        self.effects.push_back(Effect::WipeInbox(why));
+        self.effects.push(Effect::WipeInbox(why));
         self.logs.clear();
         self.dedup.clear();
         self.outgoing.wipe();
@@ -200,7 +200,7 @@ impl ClientSession {
             return;
         }
         self.saving += 1;
-        self.effects.push_back(Effect::SaveIdentity(Box::new(Save {
+        self.effects.push(Effect::SaveIdentity(Box::new(Save {
             registration: self.registration.clone(),
             generation: self.generation,
             forgetting: self.forgetting,

@@ -2,7 +2,7 @@
 
 use super::logs::Logs;
 use super::{ClientSession, Effect, Why, Wish, WishId};
-use crate::frame::{Activity, ClientFrame, ErrorCode, Receipt, Reply};
+use crate::frame::{Activity, ClientEnvelope, ClientFrame, ErrorCode, Receipt, Reply, encode_client};
 use crate::id::{LogName, Topic};
 use crate::limits;
 use core::time::Duration;
@@ -30,8 +30,13 @@ struct Wanted {
 #[derive(Debug)]
 struct Queued {
     wish: WishId,
-    what: Wish,
     request: u32,
+    /// The encoded frame, the same on every link.
+    frame: Vec<u8>,
+    /// Whether it goes out at all: not while an earlier sending of it awaits its Reply.
+    sent: bool,
+    /// It may meet CONFLICT for its own sake, not only because a newer link rules.
+    conflicts: bool,
 }
 
 /// All of them.
@@ -60,7 +65,7 @@ impl Wishes {
             wanted.request = 0;
         }
         for queued in &mut self.queue {
-            queued.request = 0;
+            queued.sent = false;
         }
         self.receipts_out = (0, 0);
         self.activity_sent = None;
@@ -68,7 +73,7 @@ impl Wishes {
     }
 
     fn under_way(&self) -> usize {
-        self.queue.iter().filter(|queued| queued.request != 0).count()
+        self.queue.iter().filter(|queued| queued.sent).count()
     }
 
     /// The entry of a topic, and whether the opposite of this is being asked for.
@@ -119,7 +124,7 @@ impl ClientSession {
                 && !turned
             {
                 wanted.settled = true;
-                self.effects.push_back(Effect::Subscribed { topic, recovered });
+                self.effects.push(Effect::Subscribed { topic, recovered });
             }
         }
     }
@@ -131,7 +136,15 @@ impl ClientSession {
     }
 
     pub(super) fn wish(&mut self, wish: WishId, what: Wish) {
-        self.wishes.queue.push(Queued { wish, what, request: 0 });
+        let request = self.wishes.request();
+        let conflicts = matches!(what, Wish::Publish(_));
+        let frame = Some(match what {
+            Wish::SetTags { add, remove } => ClientFrame::SetTags { add, remove },
+            Wish::Publish(publish) => ClientFrame::Publish(publish),
+            Wish::WebPush(web_push) => ClientFrame::SetWebPush(web_push),
+        });
+        let frame = encode_client(ClientEnvelope { request_id: request, frame });
+        self.wishes.queue.push(Queued { wish, request, frame, sent: false, conflicts });
     }
 
     pub(super) fn receipts(&mut self, mut receipts: Vec<Receipt>) {
@@ -170,7 +183,7 @@ impl ClientSession {
             wanted.settled = on.is_some();
             if let Some(recovered) = on {
                 wanted.error = ErrorCode::Ok;
-                self.effects.push_back(Effect::Subscribed { topic: wanted.topic.clone(), recovered });
+                self.effects.push(Effect::Subscribed { topic: wanted.topic.clone(), recovered });
             }
         }
     }
@@ -192,21 +205,14 @@ impl ClientSession {
             }
         }
         let mut room = UNDER_WAY.saturating_sub(self.wishes.under_way());
-        for index in 0..self.wishes.queue.len() {
-            if room == 0 {
-                break;
-            }
-            if self.wishes.queue[index].request == 0 {
-                room -= 1;
-                let request = self.wishes.request();
-                let queued = &mut self.wishes.queue[index];
-                queued.request = request;
-                let frame = match queued.what.clone() {
-                    Wish::SetTags { add, remove } => ClientFrame::SetTags { add, remove },
-                    Wish::Publish(publish) => ClientFrame::Publish(publish),
-                    Wish::WebPush(web_push) => ClientFrame::SetWebPush(web_push),
-                };
-                self.ask(request, frame);
+        if let Some(link) = &self.link {
+            for queued in &mut self.wishes.queue {
+                if room > 0 && !queued.sent {
+                    room -= 1;
+                    queued.sent = true;
+                    let (socket, bytes) = (link.socket, queued.frame.clone());
+                    self.effects.push(Effect::Send { socket, bytes });
+                }
             }
         }
         if self.wishes.receipts_out.0 == 0 && !self.wishes.receipts.is_empty() {
@@ -232,7 +238,9 @@ impl ClientSession {
         let request = reply.request_id;
         if request == self.wishes.receipts_out.0 {
             self.receipts_replied(reply);
-        } else if let Some(index) = self.wishes.queue.iter().position(|queued| queued.request == request) {
+        } else if let Some(index) =
+            self.wishes.queue.iter().position(|queued| queued.sent && queued.request == request)
+        {
             self.queued_replied(index, reply);
         } else {
             self.topics_replied(reply);
@@ -246,23 +254,18 @@ impl ClientSession {
         }
         self.wishes.receipts.drain(..count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.effects.push_back(Effect::ReceiptsTaken(count));
+        self.effects.push(Effect::ReceiptsTaken(count));
     }
 
     fn queued_replied(&mut self, index: usize, reply: &Reply) {
         let queued = &mut self.wishes.queue[index];
-        // A Publish meets CONFLICT for its own sake, the others because a newer link rules.
-        let older = reply.error == ErrorCode::Conflict && !matches!(queued.what, Wish::Publish(_));
+        let older = reply.error == ErrorCode::Conflict && !queued.conflicts;
         if older || reply.error.is_temporary() {
-            queued.request = 0;
+            queued.sent = false;
             return self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
         }
         let queued = self.wishes.queue.remove(index);
-        self.effects.push_back(Effect::Settled {
-            wish: queued.wish,
-            error: reply.error,
-            message: reply.message,
-        });
+        self.effects.push(Effect::Settled { wish: queued.wish, error: reply.error, message: reply.message });
     }
 
     fn topics_replied(&mut self, reply: &Reply) {
@@ -290,15 +293,15 @@ impl ClientSession {
                     if self.logs.end(&log) {
                         self.outgoing.end(log);
                     }
-                    self.effects.push_back(Effect::Unsubscribed { topic });
+                    self.effects.push(Effect::Unsubscribed { topic });
                     continue;
                 }
             } else if error == ErrorCode::Ok {
                 let recovered = recovered(&self.logs, &topic, again_link).unwrap_or(true);
-                self.effects.push_back(Effect::Subscribed { topic, recovered });
+                self.effects.push(Effect::Subscribed { topic, recovered });
             } else if wanted.error != error {
                 wanted.error = error;
-                self.effects.push_back(Effect::SubscribeFailed { topic, error });
+                self.effects.push(Effect::SubscribeFailed { topic, error });
             }
             index += 1;
         }
