@@ -52,6 +52,20 @@ impl Gateway {
         }
     }
 
+    /// As [`Gateway::start`], with more in its environment.
+    ///
+    /// # Panics
+    /// If it ends instead, or does not listen in time.
+    pub async fn start_with(setup: &Setup, environment: &[(&str, &Path)]) -> Self {
+        let config = setup.write();
+        let mut command = pulsegate().await;
+        command.arg("serve").arg("--config").arg(config).envs(environment.iter().copied());
+        match Self::launch(command, setup.log()).await {
+            Ok(gateway) => gateway,
+            Err(finished) => panic!("the gateway did not start: {finished:#?}"),
+        }
+    }
+
     /// As [`Gateway::start`], but hands back how it ended if it would not run.
     ///
     /// # Errors

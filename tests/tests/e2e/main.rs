@@ -5,6 +5,7 @@
 mod access;
 mod commands;
 mod conversation;
+mod disk;
 mod hostile;
 mod limits;
 mod links;

@@ -7,7 +7,6 @@ use pulsegate_tests::{
     publisher::Publisher,
 };
 use serde_json::json;
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 /// EX_CONFIG of sysexits.h.
 const BAD_CONFIG: Option<i32> = Some(78);
@@ -126,84 +125,6 @@ async fn a_data_directory_that_is_missing_is_made_but_not_the_folder_it_should_b
         assert_eq!(finished.code, CANNOT_CREATE, "{finished:?}");
         assert!(finished.stderr.contains(bad.to_str().unwrap()), "{finished:?}");
     }
-}
-
-#[tokio::test]
-async fn a_read_only_data_directory_is_named_and_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    // Root writes through permissions; a read-only mount stops root too.
-    let mount = Tmpfs::mount(&data, "size=1m,ro");
-    if mount.is_none() {
-        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o555)).unwrap();
-    }
-    if std::fs::write(data.join("probe"), "x").is_ok() {
-        eprintln!("SKIPPED: root without mounts cannot have a read-only directory");
-        return;
-    }
-    let finished = Gateway::try_start(&Setup::new().data(&data)).await.unwrap_err();
-    assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
-    assert!(finished.stderr.contains(data.to_str().unwrap()), "{finished:?}");
-}
-
-#[tokio::test]
-async fn a_full_disk_is_507_loses_nothing_accepted_and_heals() {
-    let folder = tempfile::tempdir().unwrap();
-    // Room for the store's own files, little more; the ballast is what fills it up.
-    let Some(mount) = Tmpfs::mount(folder.path(), "size=160m") else {
-        eprintln!("SKIPPED: a full disk needs a tmpfs, and that needs root");
-        return;
-    };
-    let world = World::with(Setup::new().data(&folder.path().join("data"))).await;
-    let mut away = world.subscriber("ann", &["t"]).await;
-    away.link.send_message(tokio_tungstenite::tungstenite::Message::Close(None)).await;
-    away.link.end().await;
-    let body = "x".repeat(40_000);
-    let mut accepted = Vec::new();
-    let publish = async |number: usize| {
-        world.backend.post(&json!({"target": {"topic": "t"}, "body": format!("{number} {body}")})).await
-    };
-    for number in 0..20 {
-        accepted.push(publish(number).await.accepted());
-    }
-    let ballast = folder.path().join("ballast");
-    mount.fill(&ballast);
-    let mut refused = None;
-    for number in 20..5000 {
-        let answer = publish(number).await;
-        if answer.status == 202 {
-            accepted.push(answer.accepted());
-        } else {
-            refused = Some(answer);
-            break;
-        }
-    }
-    let refused = refused.expect("a full disk is noticed");
-    assert_eq!(refused.problem().0, 507, "{refused:?}");
-    assert_eq!(publish(1).await.status, 507, "and stays full");
-    std::fs::remove_file(&ballast).unwrap();
-    pulsegate_tests::until("room is noticed", || async {
-        let answer = publish(1).await;
-        if answer.status == 202 {
-            return Some(answer.accepted());
-        }
-        assert!([503, 507].contains(&answer.status), "{answer:?}");
-        None
-    })
-    .await;
-    let last = world.backend.to_topic("t", "end").await;
-    let world = world.kill_and_restart().await;
-    let mut back = world.again(&away, vec![]).await;
-    let mut got = Vec::new();
-    while got.last() != Some(&last) {
-        let (delivery, message) = back.link.message().await;
-        got.push(pulsegate_tests::wire::id_text(&message.id));
-        back.link.ack(&delivery).await;
-    }
-    let kept = accepted.iter().filter(|id| got.contains(id)).count();
-    assert_eq!(kept, accepted.len(), "every accepted message is there");
-    assert!(got.len() <= accepted.len() + 2, "and nothing that was refused");
 }
 
 #[tokio::test]
@@ -353,34 +274,4 @@ async fn the_key_and_token_commands_make_what_serve_takes() {
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let (_, message) = device.link.message().await;
     assert_eq!(message.notification.unwrap().title, "T");
-}
-
-/// A file system in memory, unmounted when dropped.
-struct Tmpfs<'a>(&'a Path);
-
-impl<'a> Tmpfs<'a> {
-    /// `None` where one may not mount.
-    fn mount(at: &'a Path, options: &str) -> Option<Self> {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "pulsegate-test"])
-            .arg(at)
-            .output()
-            .is_ok_and(|output| output.status.success());
-        mounted.then_some(Self(at))
-    }
-
-    /// Fills what is left with one file.
-    fn fill(&self, with: &Path) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(with).unwrap();
-        let block = vec![1; 64 * 1024];
-        while file.write_all(&block).is_ok() {}
-        assert!(with.starts_with(self.0));
-    }
-}
-
-impl Drop for Tmpfs<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).output();
-    }
 }
