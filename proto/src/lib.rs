@@ -19,7 +19,7 @@ pub mod session;
 pub mod time;
 
 /// Generated from `contract/pulsegate.proto`; private, because its types can be wrong.
-#[cfg(any(feature = "server", feature = "client"))]
+#[cfg(feature = "server")]
 #[path = "generated/pulsegate.v1.rs"]
 #[allow(clippy::all)] // not written by hand
 mod generated;

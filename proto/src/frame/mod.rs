@@ -20,7 +20,9 @@ pub use client::{
 };
 pub use code::{CloseCode, ErrorCode, Retry};
 #[cfg(feature = "client")]
-pub use codec::client_side::{decode_server, encode_client, encode_receipts};
+pub use codec::client_decode::decode_server;
+#[cfg(feature = "client")]
+pub use codec::client_encode::{encode_client, encode_receipts};
 #[cfg(feature = "server")]
 pub use codec::server_side::{
     decode_client, decode_message, decode_receipts, encode_deliver, encode_message, encode_recall,

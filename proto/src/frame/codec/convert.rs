@@ -1,4 +1,4 @@
-//! Parts both directions share.
+//! Between the generated types and the valid ones, for the gateway's side.
 
 use crate::frame::{DeviceTarget, Message, Notification, NotificationAction, NotifyBody, Stage, Urgency};
 use crate::generated as wire;
@@ -19,21 +19,11 @@ pub(super) fn cursor(wire: &wire::Cursor) -> Option<Cursor> {
 
 /// The log's name; `to_string` without the formatting machinery, which weighs in the browser.
 pub(super) fn log_text(log: &LogName) -> String {
-    let (kind, name) = log_parts(log);
+    let (kind, name) = super::log_parts(log);
     let mut text = String::with_capacity(kind.len() + name.len());
     text.push_str(kind);
     text.push_str(name);
     text
-}
-
-/// The two halves of a log's name.
-pub(super) fn log_parts(log: &LogName) -> (&'static str, &str) {
-    match log {
-        LogName::Device => ("device", ""),
-        LogName::All => ("all", ""),
-        LogName::User(user) => ("user:", user.as_str()),
-        LogName::Topic(topic) => ("topic:", topic.as_str()),
-    }
 }
 
 pub(super) fn id_bytes(id: MessageId) -> Bytes {

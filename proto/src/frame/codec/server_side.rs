@@ -1,6 +1,7 @@
 //! The gateway's half: decode what clients say, encode what gateways say.
 
-use super::convert::{cursor, id_bytes, log_parts, log_text, message};
+use super::convert::{cursor, id_bytes, log_text, message};
+use super::log_parts;
 use crate::frame::{
     Activity, Cause, ClientEnvelope, ClientFrame, ClientFrameError, DeviceTarget, ErrorCode, FrameError,
     FrameErrorKind, Gap, GapReason, HeartbeatKind, Hello, LastLink, LastSeen, Message, Publish, Receipt,
