@@ -39,6 +39,8 @@ export class Topics {
   readonly #ends = new Map<string, ReturnType<typeof setTimeout>>();
   /** Tabs told `recovered: false`, whose gap is still to come. */
   readonly #unrecovered = new Set<string>();
+  /** Wanted again by another registration: what was published in between is lost. */
+  readonly #renewed = new Set<string>();
   readonly #leaving = new Map<string, (() => void)[]>();
   #wishes = new Set<string>();
 
@@ -105,21 +107,26 @@ export class Topics {
 
   /** The device got another registration: what it was subscribed to, it wants again. */
   renew(): void {
-    for (const topic of this.#stored) this.#wish(topic);
+    for (const topic of this.#stored) {
+      this.#renewed.add(topic);
+      this.#wish(topic);
+    }
   }
 
   /** Logged out: nothing is wanted any more. */
   clear(): void {
     this.#stored.clear();
     this.#read.clear();
+    this.#renewed.clear();
     this.#fleeting.clear();
     this.#keep();
   }
 
-  subscribed(topic: string, recovered: boolean): void {
+  subscribed(topic: string, resumed: boolean): void {
+    const recovered = !this.#renewed.delete(topic) && resumed;
     this.#stored.add(topic);
     this.#read.add(topic);
-    if (!recovered) this.#unrecovered.add(topic);
+    if (!resumed) this.#unrecovered.add(topic);
     this.#keep();
     for (const tab of this.#listeners(topic)) tab.post({ t: 'subscribed', topic, recovered, replayed: 0 });
   }
