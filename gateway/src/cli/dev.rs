@@ -1,8 +1,8 @@
 //! `pulsegate dev`: everything on this machine, with keys that live as long as the process.
 
 use super::exit::{Exit, FAILED, Outcome};
-use super::serve::{addresses, served, start};
-use super::{Over, block_on, key, say};
+use super::serve::{served, start};
+use super::{Over, block_on, key};
 use crate::auth::random_id;
 use crate::config::{self, DevConfig, Scope, Secret};
 use crate::node::{Node, NodeOptions};
@@ -33,9 +33,8 @@ pub(super) fn run(args: &DevArgs) -> Outcome {
     config.dev = Some(DevConfig { publish_key: Secret::new(made.text.clone()) });
     block_on(async {
         let node = start(config, NodeOptions::default()).await?;
-        say(&addresses(&node))?;
-        say(&for_people(&node, &made.text))?;
-        served(node).await
+        let more = for_people(&node, &made.text);
+        served(node, &more).await
     })
 }
 

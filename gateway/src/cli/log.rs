@@ -13,11 +13,13 @@ pub(super) enum Form {
     Json,
 }
 
+/// Everything from ourselves; of the store's engine and of HTTP clients only what is wrong.
+const USUAL: &str = "info,fjall=warn,lsm_tree=warn,hyper=warn,reqwest=warn,rustls=warn";
+
 /// Starts logging. Values are escaped by the formatter, so that a peer's text cannot forge a line.
 pub(super) fn start(form: Form) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .from_env_lossy();
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let filter = EnvFilter::builder().parse_lossy(format!("{USUAL},{asked}"));
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Fails only where a log was started before, in a test.

@@ -4,6 +4,8 @@ use super::exit::{Exit, FAILED, Outcome};
 use super::{ServeArgs, block_on, say};
 use crate::config::{self, Config};
 use crate::node::{Node, NodeOptions};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(args: &ServeArgs) -> Outcome {
     let (path, over) = (args.config.clone(), args.over.variables());
@@ -12,8 +14,7 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
     let options = NodeOptions { reload: Some(Box::new(reload)) };
     block_on(async {
         let node = start(config, options).await?;
-        say(&addresses(&node))?;
-        served(node).await
+        served(node, "").await
     })
 }
 
@@ -28,15 +29,28 @@ pub(super) async fn start(config: Config, options: NodeOptions) -> Result<Node, 
     Ok(Node::start(config, options).await?)
 }
 
-/// Serves until a signal ends it.
-pub(super) async fn served(node: Node) -> Outcome {
-    node.run_until_signal()
-        .await
-        .map_err(|error| Exit::new(FAILED, format!("signals cannot be heard: {error}")))
+/// Says where the node is, then `more`, and serves until a signal ends it.
+pub(super) async fn served(node: Node, more: &str) -> Outcome {
+    let deaf = |error: std::io::Error| Exit::new(FAILED, format!("signals cannot be heard: {error}"));
+    // Whoever reads the addresses may send a signal at once: it must not find its default action.
+    let mut term = signal(SignalKind::terminate()).map_err(deaf)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(deaf)?;
+    let _hup = signal(SignalKind::hangup()).map_err(deaf)?;
+    let state = Arc::clone(node.state());
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        state.begin_drain();
+    });
+    say(&addresses(&node))?;
+    say(more)?;
+    node.run_until_signal().await.map_err(deaf)
 }
 
 /// The two lines that scripts wait for.
-pub(super) fn addresses(node: &Node) -> String {
+fn addresses(node: &Node) -> String {
     format!("listening {}\nadmin http://{}\n", public_url(node), node.admin_addr())
 }
 

@@ -59,7 +59,14 @@ fn in_file(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
     let above = text.get(..span.start).unwrap_or_default();
     let line = above.matches('\n').count() + 1;
     let section = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('[')).last();
-    ConfigError::new(format!("{name}:{line}"), friendly(error.message(), section))
+    let problem = friendly(error.message(), section);
+    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    let problem = match key {
+        // The line's key, never its value: that may be a secret.
+        Some(key) if !problem.contains(key) => format!("{key}: {problem}"),
+        _ => problem,
+    };
+    ConfigError::new(format!("{name}:{line}"), problem)
 }
 
 /// The library's message in the words of this project, with a suggestion for a near miss.

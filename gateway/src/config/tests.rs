@@ -98,7 +98,8 @@ fn every_error_is_one_line_that_names_the_key() {
     let same_key = key(&format!("id='k'\nblake3='{HASH}'\n[[apps.keys]]\nid='k'\nblake3='{HASH}'"));
     for (text, named) in [
         ("listen = 'somewhere'".to_owned(), "listen"),
-        ("listen = 8080".to_owned(), "f.toml:1"),
+        ("listen = 8080".to_owned(), "f.toml:1: listen:"),
+        ("[limits]\nwindow = 1\nwindow = 2".to_owned(), "f.toml:3: window: duplicate"),
         ("listen = '127.0.0.1:1'\nadmin_listen = '127.0.0.1:1'".to_owned(), "admin_listen"),
         ("listen = '0.0.0.0:8081'".to_owned(), "admin_listen"),
         ("admin_listen = '0.0.0.0:9000'".to_owned(), "admin_listen"),
