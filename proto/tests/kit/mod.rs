@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its part; wrong steps should fail there
 
+pub mod phone;
+
 use bytes::Bytes;
 use core::time::Duration;
 use pulsegate_proto::frame::{

@@ -158,6 +158,9 @@ impl ClientSession {
     pub(super) fn activity(&mut self, activity: Activity) {
         self.wishes.activity = Some(activity);
         self.visible = activity.visible_tabs > 0;
+        if self.welcomed {
+            self.arm_watch();
+        }
     }
 
     /// Whether a topic is read on this link, and what its Start said.
