@@ -2,7 +2,7 @@
 import type { ClickData, Config } from '../port/protocol.js';
 import { Superseded, type Change, type Done, type Loaded, type Receipt, type Row, type Store } from './store.js';
 
-const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks'] as const;
+const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks', 'shown'] as const;
 
 /** Name of the database of a device. */
 export const nameOf = (key: string): string => `pulsegate-${key}`;
@@ -18,6 +18,7 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
       db.createObjectStore('kv');
       db.createObjectStore('receipts', { keyPath: 'q', autoIncrement: true });
       db.createObjectStore('clicks', { autoIncrement: true });
+      db.createObjectStore('shown');
     };
     request.onsuccess = () => {
       const db = request.result;
@@ -75,7 +76,7 @@ export class IdbStore implements Store {
     const tx = this.#db.transaction(STORES, 'readonly');
     const kv = tx.objectStore('kv');
     const get = (key: string) => result(kv.get(key));
-    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts] = await Promise.all([
+    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts, shown] = await Promise.all([
       get('identity'),
       get('forgetting'),
       get('generation'),
@@ -87,6 +88,7 @@ export class IdbStore implements Store {
       result(tx.objectStore('inbox').getAll()),
       result(tx.objectStore('done').getAll()),
       result(tx.objectStore('receipts').getAll()),
+      result(tx.objectStore('shown').getAllKeys()),
     ]);
     return {
       identity,
@@ -100,11 +102,12 @@ export class IdbStore implements Store {
       rows: rows as Row[],
       done: done as Done[],
       receipts: receipts as Receipt[],
+      shown: shown as string[],
     };
   }
 
   async write(change: Change, strict: boolean): Promise<void> {
-    const tx = this.#db.transaction(STORES, 'readwrite', { durability: strict ? 'strict' : 'relaxed' });
+    const tx = this.#db.transaction(scopeOf(change), 'readwrite', { durability: strict ? 'strict' : 'relaxed' });
     let superseded = false;
     const done = committed(tx).catch((error: unknown) => {
       throw superseded ? new Superseded() : error;
@@ -124,6 +127,13 @@ export class IdbStore implements Store {
       }
     };
     await done;
+  }
+
+  async shown(id: string): Promise<void> {
+    // A store of its own: a transaction on it waits for none of the others.
+    const tx = this.#db.transaction('shown', 'readwrite', { durability: 'relaxed' });
+    tx.objectStore('shown').put(1, id);
+    await committed(tx);
   }
 
   async rows(places: number[]): Promise<Row[]> {
@@ -160,18 +170,20 @@ export class IdbStore implements Store {
   }
 }
 
+/** `shown` only where rows leave, so that it stays free otherwise. */
+function scopeOf(c: Change): string[] {
+  return STORES.filter((name) => c.wipe || ((name !== 'shown' || c.done?.length) && name !== 'clicks'));
+}
+
 function apply(tx: IDBTransaction, c: Change): void {
+  if (c.wipe) {
+    for (const name of STORES) if (name !== 'kv') tx.objectStore(name).clear();
+    tx.objectStore('kv').delete('cursors');
+  }
   const inbox = tx.objectStore('inbox');
   const done = tx.objectStore('done');
   const kv = tx.objectStore('kv');
   const receipts = tx.objectStore('receipts');
-  if (c.wipe) {
-    inbox.clear();
-    done.clear();
-    receipts.clear();
-    tx.objectStore('clicks').clear();
-    kv.delete('cursors');
-  }
   for (const row of c.rows ?? []) inbox.put(row);
   for (const { n, h, p } of c.flags ?? []) {
     inbox.get(n).onsuccess = (event) => {
@@ -182,6 +194,7 @@ function apply(tx: IDBTransaction, c: Change): void {
   for (const d of c.done ?? []) {
     inbox.delete(d.n);
     done.put(d);
+    tx.objectStore('shown').delete(d.id);
   }
   if (c.forgetBelow !== undefined) done.delete(IDBKeyRange.upperBound(c.forgetBelow, true));
   for (const receipt of c.receipts ?? []) receipts.put(receipt);

@@ -31,6 +31,7 @@ export class MemoryStore implements Store {
       done: [],
       receipts: [],
       closes: [],
+      shown: [],
     });
   }
 
@@ -47,6 +48,10 @@ export class MemoryStore implements Store {
       this.#receipts.set(this.#queued, { ...receipt, q: this.#queued });
     }
     for (const q of change.sent ?? []) this.#receipts.delete(q);
+    return Promise.resolve();
+  }
+
+  shown(): Promise<void> {
     return Promise.resolve();
   }
 

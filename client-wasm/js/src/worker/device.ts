@@ -113,6 +113,7 @@ export class Device implements LinkOwner, InboxOwner {
   /** A tab is gone; `frozen`: it may come back, and if it was the last one the gateway is told. */
   left(tab: Tab, frozen: boolean): void {
     this.topics.gone(tab);
+    for (const entry of tab.out) this.inbox.abandoned(entry);
     this.#activity(frozen && this.#owner.tabs().length === 0);
     this.inbox.settle();
     this.#pressure();
@@ -198,7 +199,8 @@ export class Device implements LinkOwner, InboxOwner {
 
   #done(tab: Tab, id: string, outcome: 'ok' | 'failed' | 'none'): void {
     const entry = tab.finished(id, outcome);
-    if (!entry || outcome !== 'ok') return;
+    if (!entry) return;
+    if (outcome !== 'ok') return this.inbox.abandoned(entry);
     this.inbox.handled(entry, tab.visible);
     if (tab.visible) this.#notifier.seen(entry);
   }
@@ -236,6 +238,10 @@ export class Device implements LinkOwner, InboxOwner {
 
   needed(entry: Entry): boolean {
     return this.#returning || this.#owner.tabs().some((tab) => tab.awaits(entry));
+  }
+
+  awaited(entry: Entry): boolean {
+    return this.#owner.tabs().some((tab) => tab.has(entry) || tab.awaits(entry));
   }
 
   dropped(log: string): void {

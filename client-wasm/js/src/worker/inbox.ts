@@ -51,6 +51,8 @@ export interface InboxOwner {
   now(): number;
   /** Whether a live tab with a handler for it has not come to it yet. */
   needed(entry: Entry): boolean;
+  /** Whether a live tab's handler has it, or will have it. */
+  awaited(entry: Entry): boolean;
   /** An unhandled message had to go. */
   dropped(log: string): void;
   /** Receipts were queued. */
@@ -85,7 +87,8 @@ export class Inbox {
     this.#writer = writer;
     this.#owner = owner;
     for (const done of loaded.done) this.#remember(done);
-    for (const row of loaded.rows) this.#insert(row, true);
+    const shown = new Set(loaded.shown);
+    for (const row of loaded.rows) this.#insert(shown.has(row.id) ? { ...row, p: 0 } : row, true);
   }
 
   /** The last place that arrived. A tab that reads on from here misses nothing that is being written. */
@@ -174,13 +177,22 @@ export class Inbox {
     this.touch(entry);
   }
 
-  /** Its pop-up was shown. */
-  displayed(entry: Entry): void {
+  /** Its pop-up was shown: handled, unless a live tab's handler is at it, which then has the last word. Resolves when that is written. */
+  async displayed(entry: Entry): Promise<void> {
     entry.p = 0;
-    entry.h = 1;
     entry.shown = true;
+    if (!this.#owner.awaited(entry)) entry.h = 1;
     if (entry.n > 0) this.#shownTags.set(entry.tag, Math.max(entry.n, this.#shownTags.get(entry.tag) ?? 0));
     this.receipt(entry.id, STAGE.displayed);
+    this.touch(entry);
+    // At once and by itself, and waited for: a power cut can repeat the pop-up under way, and no other.
+    if (entry.n > 0) await this.#writer.store.shown(entry.id).catch(() => undefined);
+  }
+
+  /** A handler failed, or its tab went: what was shown needs no other. */
+  abandoned(entry: Entry): void {
+    if (!entry.shown || entry.h || this.#owner.awaited(entry)) return;
+    entry.h = 1;
     this.touch(entry);
   }
 

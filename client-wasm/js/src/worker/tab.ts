@@ -71,6 +71,16 @@ export class Tab {
     return this.listens && this.wants(entry.log) && (entry.n > this.place || this.#backlog.includes(entry));
   }
 
+  /** Whether its handlers have `entry` now. */
+  has(entry: Entry): boolean {
+    return this.live && this.#out.has(entry.id);
+  }
+
+  /** What its handlers have now. */
+  get out(): Entry[] {
+    return [...this.#out.values()];
+  }
+
   /** How many messages it is behind. */
   get behind(): number {
     return this.#owner.inbox.beyond(this.place) + this.#backlog.length;
