@@ -138,7 +138,7 @@ impl Node {
         &self.state
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; SIGHUP reads the configuration again. A second signal ends the
+    /// Serves until SIGTERM, SIGINT or the operator's request, then drains; SIGHUP reads the configuration again. A second signal ends the
     /// drain where it stands; the store is closed properly all the same.
     ///
     /// # Errors
@@ -150,6 +150,7 @@ impl Node {
             tokio::select! {
                 _ = hup.recv() => self.reload(),
                 () = ended(&mut term, &mut int) => break,
+                () = self.state.drain_begun() => break,
             }
         }
         tracing::info!(connections = self.state.hub.connections(), "draining");

@@ -11,7 +11,6 @@ use pulsegate_proto::frame::{Cause, CloseCode};
 use pulsegate_proto::limits;
 use pulsegate_proto::session::server::{Deadline, Input, ServerSession};
 use pulsegate_proto::time;
-use pulsegate_routing::LastSeenRecord;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 pub(super) type Socket = WebSocketStream<Port>;
 /// What is left to do once a connection is over.
-pub(super) type Goodbye = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Goodbye = super::job::Boxed<()>;
 
 /// What tungstenite reads at once. A client's usual frame (an ack, a probe) is under 100 bytes; a larger one gets
 /// its own buffer while it lasts. 4 KiB measured 3 KiB a connection more and no faster.
@@ -321,21 +320,9 @@ impl Connection {
         let (code, cause) = self.desk.closed.take().unwrap_or((1006, farewell.cause));
         state.metrics.connection_closed(code, close::label(cause));
         state.metrics.outbox(-(self.told_bytes as i64));
-        let heard_ago = i64::try_from(farewell.heard_ago.as_millis()).unwrap_or(i64::MAX);
-        let session = self.desk.leave();
-        Box::pin(async move {
-            let Some(session) = session else { return };
-            let record = LastSeenRecord {
-                session: session.session.clone(),
-                boot: state.boot_id.clone(),
-                heard: time::UnixMs(crate::clock::now().0.saturating_sub(heard_ago)),
-                unanswered: farewell.unanswered,
-                end: super::convert::link_end(cause),
-            };
-            if let Err(error) = state.router.disconnect(&session, record).await {
-                tracing::debug!(%error, "the end of a link was not recorded");
-            }
-        })
+        let jobs = std::mem::take(&mut self.desk.jobs);
+        let who = self.desk.leave();
+        Box::pin(super::goodbye::say(state, who, jobs, farewell, cause))
     }
 }
 
@@ -347,7 +334,6 @@ impl Future for Connection {
         if this.phase == Phase::Open {
             ready!(this.poll_open(cx));
             this.pump();
-            this.desk.jobs.clear();
             let wait = Instant::now() + CLOSE_WAIT;
             this.timer.as_mut().reset(wait);
         }

@@ -33,11 +33,17 @@ pub fn binary(payload: &[u8]) -> Bytes {
 /// The frame that delivers `entry` of `log`.
 #[must_use]
 pub fn entry(log: &LogName, entry: &Entry) -> Bytes {
+    binary(&payload(log, entry))
+}
+
+/// The message that delivers `entry` of `log`, without a frame around it.
+#[must_use]
+pub fn payload(log: &LogName, entry: &Entry) -> Bytes {
     let at = Position { epoch: entry.epoch, seq: entry.seq };
-    binary(&match &entry.kind {
+    match &entry.kind {
         EntryKind::Message { body, .. } => encode_deliver(log, at, body),
         EntryKind::Recall { message, tag, .. } => encode_recall(log, at, *message, tag),
-    })
+    }
 }
 
 #[cfg(test)]

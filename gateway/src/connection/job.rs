@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future on the heap.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Commits a connection may have waiting. Its socket is not read while there are more: a slow store slows the
 /// device down, and costs a bounded number of frames.
@@ -38,11 +39,6 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Whether a commit or the admission is under way.
-    pub(super) fn is_busy(&self) -> bool {
-        self.registry.is_some()
-    }
-
     /// Whether the socket should be left alone until something is done.
     pub(super) fn is_full(&self) -> bool {
         self.commits.as_ref().is_some_and(|commits| commits.len() >= COMMITS)
@@ -72,9 +68,10 @@ impl Jobs {
         next
     }
 
-    /// Forgets everything: the connection is over. A commit that was begun may still take place.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// What is left of the registry's work when the connection is over: a device that says something and hangs up
+    /// has said it. The read is dropped: nobody would get what it finds.
+    pub(super) fn into_rest(self) -> (Option<Boxed<Answer>>, VecDeque<Waiting>) {
+        (self.registry, self.commits.map(|commits| *commits).unwrap_or_default())
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {

@@ -14,6 +14,7 @@ mod commit;
 mod convert;
 mod driver;
 pub(crate) mod frame;
+mod goodbye;
 mod job;
 mod network;
 mod outbox;

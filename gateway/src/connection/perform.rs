@@ -15,7 +15,7 @@ use pulsegate_proto::frame::{Cause, Endpoint, ErrorCode};
 use pulsegate_proto::id::{LogName, Seq};
 use pulsegate_proto::limits;
 use pulsegate_proto::session::server::{Batch, Counted, Effect, Farewell, Input, Item, Slot};
-use pulsegate_routing::{ReadBatch, SessionRef, StartInfo};
+use pulsegate_routing::{ReadBatch, StartInfo};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -221,12 +221,12 @@ impl Desk {
         true
     }
 
-    /// Takes the connection off every list; the link it had, if it was welcomed.
-    pub(super) fn leave(&mut self) -> Option<SessionRef> {
+    /// Takes the connection off every list; who it was, if it was welcomed.
+    pub(super) fn leave(&mut self) -> Option<Box<Who>> {
         self.slots.clear(&self.state.hub);
         let who = self.who.take()?;
         self.state.hub.part(&who.session);
-        Some(who.session)
+        Some(who)
     }
 
     fn send(&self, socket: &mut Socket, frame: bytes::Bytes) {

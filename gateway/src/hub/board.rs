@@ -103,7 +103,7 @@ impl Board {
 
     /// Hands a frame that is stored nowhere to everybody here; returns how many had no room for it.
     pub(super) fn live(&self, entry: &Arc<Entry>) -> u64 {
-        let frame: Bytes = frame::entry(&self.name, entry);
+        let frame: Bytes = frame::payload(&self.name, entry);
         let mut dropped = 0;
         self.lock().seats.each(|reader| {
             let mail = Mail::Live { slot: reader.slot, entry: Arc::clone(entry), frame: frame.clone() };

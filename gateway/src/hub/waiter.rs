@@ -26,7 +26,7 @@ pub enum Mail {
         slot: Slot,
         /// What it holds; who it is for is decided by the reader.
         entry: Arc<Entry>,
-        /// A whole WebSocket frame.
+        /// The encoded Deliver; the connection puts it into a frame like all the session says.
         frame: Bytes,
     },
     /// A larger (generation, link) took the registration.

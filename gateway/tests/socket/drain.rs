@@ -1,0 +1,113 @@
+//! The end of a node, and what it reads again while it runs.
+
+use crate::device::{Device, Raw, again, configuration, hello, node, publish};
+use pulsegate_gateway::config::Engine;
+use pulsegate_gateway::node::{Node, NodeOptions, StartError};
+use pulsegate_proto::frame::{CloseCode, ServerFrame};
+
+#[tokio::test]
+async fn a_drain_tells_everybody_when_to_come_back_and_then_ends() {
+    let node = node("[limits]\ndrain_per_second = 0").await;
+    let mut devices = Vec::new();
+    for _ in 0..5 {
+        devices.push(Device::welcomed(&node, hello()).await.0);
+    }
+    let address = node.public_addr();
+    let draining = tokio::spawn(node.drain());
+    for device in &mut devices {
+        let (closing, code) = device.closed().await;
+        let closing = closing.unwrap();
+        assert_eq!((closing.code, code), (CloseCode::Draining, 4503));
+        assert!(closing.reconnect_after_ms > 0);
+    }
+    drop(devices);
+    tokio::time::timeout(crate::device::SOON, draining).await.unwrap().unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn where_there_are_other_gateways_they_are_named_first() {
+    let node = node("[gateways]\nurls = [\"https://b.example\"]").await;
+    let (mut device, _) = Device::welcomed(&node, hello()).await;
+    let draining = tokio::spawn(node.drain());
+    match device.next().await {
+        ServerFrame::Redirect(redirect) => assert_eq!(redirect.endpoints[0].url, "https://b.example"),
+        other => panic!("{other:?}"),
+    }
+    device.socket.close(None).await.unwrap();
+    device.closed().await;
+    drop(device);
+    tokio::time::timeout(crate::device::SOON, draining).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_admitted_while_the_node_drains() {
+    let node = node("").await;
+    node.state().begin_drain();
+    let mut late = Device::dial(node.public_addr()).await;
+    late.send(pulsegate_proto::frame::ClientFrame::Hello(Box::new(hello()))).await;
+    let (closing, code) = late.closed().await;
+    assert_eq!((closing.unwrap().code, code), (CloseCode::Draining, 4503));
+}
+
+#[tokio::test]
+async fn what_was_acked_and_what_was_not_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async || {
+        let mut config = configuration("");
+        config.store.engine = Engine::Embedded;
+        config.data_dir = dir.path().join("data");
+        Node::start(config, NodeOptions::default()).await
+    };
+    let node = start().await.unwrap();
+    let (mut device, welcome) = Device::welcomed(&node, hello()).await;
+    device.subscribe(&["news"]).await;
+    publish(&node, "news", "one").await;
+    publish(&node, "news", "two").await;
+    let (_, at, _) = device.delivery().await;
+    device.ack("topic:news", at).await;
+    assert!(matches!(start().await, Err(StartError::Store(pulsegate_routing::OpenError::Locked { .. }))));
+    let draining = tokio::spawn(node.drain());
+    device.closed().await;
+    drop(device);
+    tokio::time::timeout(crate::device::SOON, draining).await.unwrap().unwrap();
+
+    let node = start().await.unwrap();
+    let (mut device, back) = Device::welcomed(&node, again(&welcome, 2, 1)).await;
+    assert_eq!((&back.registration, &back.network_key), (&welcome.registration, &welcome.network_key));
+    assert_ne!(back.boot, welcome.boot);
+    assert!(!back.last_seen.unwrap().gateway_lived);
+    assert_eq!(device.delivery().await.2, "two");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = configuration("");
+    config.listen = taken.local_addr().unwrap();
+    match Node::start(config, NodeOptions::default()).await {
+        Err(error @ StartError::Listen { .. }) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("listen") && text.contains(&taken.local_addr().unwrap().to_string()),
+                "{text}"
+            );
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two listeners on one address"),
+    }
+}
+
+#[tokio::test]
+async fn limits_and_apps_are_read_again_while_running() {
+    let reload = || Ok(configuration("[limits]\nwindow = 3"));
+    let node = Node::start(configuration(""), NodeOptions { reload: Some(Box::new(reload)) }).await.unwrap();
+    let (_device, welcome) = Device::welcomed(&node, hello()).await;
+    assert_eq!(welcome.window, 64);
+    node.reload();
+    let (_device, welcome) = Device::welcomed(&node, hello()).await;
+    assert_eq!(welcome.window, 3);
+    let mut raw = Raw::dial(node.public_addr()).await;
+    raw.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200 "));
+}
