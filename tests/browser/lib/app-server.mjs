@@ -87,6 +87,13 @@ class AppServer {
     return this.heard.filter(({ what }) => what === 'message');
   }
 
+  /** The same by life of a page, each in the order in which the messages came there. */
+  get lives() {
+    const lives = new Map();
+    for (const message of this.handled) lives.set(message.life, [...(lives.get(message.life) ?? []), message]);
+    return [...lives.values()].map((life) => life.sort((a, b) => a.order - b.order));
+  }
+
   get clicks() {
     return this.heard.filter(({ what }) => what === 'click');
   }

@@ -163,6 +163,11 @@ class Gateway {
     return answer.id;
   }
 
+  /** Publishes data for the app alone: no notification. */
+  async publishData(topic, body) {
+    return (await this.#ask('POST', '/messages', { target: { topic }, body })).id;
+  }
+
   /** Publishes a batch (NDJSON) and returns the answers, line by line. */
   async publishMany(messages) {
     const answer = await fetch(`${this.url}/v1/apps/shop/messages:batch`, {

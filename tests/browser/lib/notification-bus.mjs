@@ -98,9 +98,9 @@ class Desktop extends Interface {
     return ['pulsegate tests', 'pulsegate', '1', '1.2'];
   }
 
-  Notify(_app, replaces, _icon, title, body, actions) {
+  Notify(_app, replaces, _icon, title, body, actions, hints) {
     const id = replaces || ++this.#last;
-    const call = { id, replaces, title, body, actions, at: performance.now() };
+    const call = { id, replaces, title, body, actions, hints: Object.keys(hints), at: performance.now() };
     this.calls.push(call);
     this.shown.set(id, call);
     return id;

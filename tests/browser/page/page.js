@@ -32,8 +32,11 @@ if (ask.has('user')) {
 }
 // Without a handler in this tab a message is unhandled here, and may only be shown.
 if (!ask.has('idle')) {
+  let order = 0;
   options.onMessage = async (message) => {
-    const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, at: Date.now() };
+    // What is told in parallel may arrive in another order than it came here.
+    const came = { life: performance.timeOrigin, order: ++order };
+    const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, ...came };
     if (!ask.has('quick')) await tell('message', heard);
     pg.got.push(heard);
   };
