@@ -8,6 +8,8 @@
 //! through a [`Store`], and tells a [`Wake`] afterwards. Bodies are opaque bytes.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod draft;
 mod entry;
 mod error;
