@@ -60,9 +60,10 @@ pub fn package(house: &House) -> Result<(), Failure> {
         .arg(&pkg)
         .arg(&raw))?;
         let bound = pkg.join("pulsegate_bg.wasm");
+        run(command("node", &["snip.mjs"]).arg(&bound).current_dir(&js))?;
         run(command(
             js.join("node_modules/.bin/wasm-opt"),
-            &["-Oz", "--converge", "--strip-target-features", "-o"],
+            &["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features", "-o"],
         )
         .arg(&bound)
         .arg(&bound))

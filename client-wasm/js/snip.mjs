@@ -1,0 +1,51 @@
+// Takes the panic machinery out of the core: `node snip.mjs FILE.wasm`, in place, before wasm-opt.
+//
+// The core is built with `panic = "abort"` and no hook: whatever std formats for a panic, nobody
+// reads it, and then it traps. Each function of that machinery becomes the trap itself; wasm-opt
+// then drops the formatting code that only it used (about 2.4 kB of download). Same behaviour: a
+// trap ends the worker, and its tabs start a new one.
+import { readFile, writeFile } from 'node:fs/promises';
+import binaryen from 'binaryen';
+
+const PANICS = [
+  'core::panicking::',
+  'std::panicking::',
+  'core::option::unwrap_failed',
+  'core::option::expect_failed',
+  'core::result::unwrap_failed',
+  'core::slice::index::slice_index_fail',
+  'core::slice::copy_from_slice_impl::len_mismatch_fail',
+  'core::str::slice_error_fail',
+  'core::cell::panic_already_borrowed',
+  'core::cell::panic_already_mutably_borrowed',
+  'alloc::raw_vec::handle_error',
+  'alloc::raw_vec::capacity_overflow',
+  'alloc::alloc::handle_alloc_error',
+  'std::alloc::default_alloc_error_hook',
+  '__rustc::rust_begin_unwind',
+  '__rustc::rust_panic',
+];
+/** Without these the names are not what this script was written for. */
+const EXPECTED = ['core::panicking::panic_fmt', '__rustc::rust_begin_unwind'];
+
+const file = process.argv[2];
+const module = binaryen.readBinary(await readFile(file));
+module.setFeatures(binaryen.Features.All);
+const snipped = [];
+for (let i = 0; i < module.getNumFunctions(); i += 1) {
+  const ref = module.getFunctionByIndex(i);
+  const { name, module: imported } = binaryen.getFunctionInfo(ref);
+  // Crate hashes go: `core[c5930c85a12de822]::panicking` is `core::panicking`.
+  const plain = name.replace(/\[[0-9a-f]+\]/g, '').replace(/^</, '');
+  if (imported || !PANICS.some((panic) => plain.startsWith(panic))) continue;
+  binaryen.Function.setBody(ref, module.unreachable());
+  snipped.push(plain);
+}
+const missing = EXPECTED.filter((name) => !snipped.some((found) => found.startsWith(name)));
+if (missing.length > 0) {
+  console.error(`snip: no function is named ${missing.join(', ')}: was the name section dropped, or did Rust rename them?`);
+  process.exit(1);
+}
+if (!module.validate()) process.exit(1);
+await writeFile(file, module.emitBinary());
+console.log(`snip: ${snipped.length} functions of the panic machinery became traps`);
