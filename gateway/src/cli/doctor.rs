@@ -32,35 +32,38 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) fn run(args: &DoctorArgs) -> Outcome {
-    let mut findings = Findings::default();
     let config = match config::load(&args.config, &args.over.variables()) {
         Ok(config) => config,
         Err(error) => {
+            let mut findings = Findings::default();
             findings.bad("configuration", error.to_string());
             say(&findings.text)?;
             return Err(Exit::new(CONFIG, String::new()));
         }
     };
-    findings.good("configuration", format!("{} app(s)", config.apps.len()));
-    for warning in &config.warnings {
-        findings.look("configuration", warning.clone());
-    }
-    keys(&config, &mut findings);
-    certificate(&config, &mut findings);
-    let running = store(&config, &mut findings);
-    for (name, address) in [("listen", config.listen), ("admin_listen", config.admin_listen)] {
-        port(name, address, running, &mut findings);
-    }
-    block_on(async {
-        reach(&config, &mut findings).await;
-        Ok(())
-    })?;
-    findings.look("web push", "not in this version: a closed browser hears nothing".to_owned());
+    let findings = block_on(async { Ok(examine(&config).await) })?;
     say(&findings.text)?;
     match findings.failed {
         0 => Ok(()),
         _ => Err(Exit::new(FAILED, String::new())),
     }
+}
+
+async fn examine(config: &Config) -> Findings {
+    let mut findings = Findings::default();
+    findings.good("configuration", format!("{} app(s)", config.apps.len()));
+    for warning in &config.warnings {
+        findings.look("configuration", warning.clone());
+    }
+    keys(config, &mut findings);
+    certificate(config, &mut findings);
+    let running = store(config, &mut findings).await;
+    for (name, address) in [("listen", config.listen), ("admin_listen", config.admin_listen)] {
+        port(name, address, running, &mut findings);
+    }
+    reach(config, &mut findings).await;
+    findings.look("web push", "not in this version: a closed browser hears nothing");
+    findings
 }
 
 /// What was found, one line each.
@@ -112,7 +115,7 @@ fn certificate(config: &Config, findings: &mut Findings) {
 }
 
 /// Opens the store as a gateway would. `true`: one is running on it.
-fn store(config: &Config, findings: &mut Findings) -> bool {
+async fn store(config: &Config, findings: &mut Findings) -> bool {
     let path = &config.data_dir;
     let what = format!("data_dir {}", path.display());
     if !path.exists() {
@@ -124,7 +127,12 @@ fn store(config: &Config, findings: &mut Findings) -> bool {
     }
     let settings = EmbeddedSettings { create: false, ..EmbeddedSettings::new(path) };
     match Store::embedded(settings, Arc::new(SystemClock)) {
-        Ok(_) => findings.good(&what, "opens, and takes writes"),
+        Ok(store) => {
+            findings.good(&what, "opens, and takes writes");
+            if let Err(error) = store.close().await {
+                findings.bad(&what, format!("does not close: {error}"));
+            }
+        }
         Err(error @ OpenError::Locked { .. }) => {
             findings.look(&what, format!("{error}: a gateway is running on it"));
             return true;
@@ -211,6 +219,43 @@ fn parse_http_date(text: &str) -> Option<UnixMs> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_would_keep_a_gateway_from_working_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let file = |listen: &str| {
+            let data = data.display();
+            let text = format!("listen='{listen}'\ndata_dir='{data}'\n[[apps]]\nid='a'\nanonymous=true");
+            config::parse(&text).unwrap()
+        };
+        let fresh = examine(&file("127.0.0.1:0")).await;
+        assert!(fresh.text.contains("the first start makes it"), "{}", fresh.text);
+        assert_eq!(fresh.failed, 1, "an app without a key is all: {}", fresh.text);
+        let busy = examine(&file(&taken.local_addr().unwrap().to_string())).await;
+        assert!(busy.text.contains("BAD   listen:"), "{}", busy.text);
+        assert_eq!(busy.failed, 2);
+        std::fs::write(&data, "a file").unwrap();
+        let odd = examine(&file("127.0.0.1:0")).await;
+        assert!(odd.text.contains("is not a directory"), "{}", odd.text);
+    }
+
+    #[tokio::test]
+    async fn a_running_gateway_is_told_from_a_broken_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("listen='127.0.0.1:0'\ndata_dir='{}'", folder.path().display());
+        let config = config::parse(&text).unwrap();
+        let settings = EmbeddedSettings::new(folder.path());
+        let held = Store::embedded(settings, Arc::new(SystemClock)).unwrap();
+        let running = examine(&config).await;
+        assert!(running.text.contains("a gateway is running on it"), "{}", running.text);
+        assert_eq!(running.failed, 0, "{}", running.text);
+        held.close().await.unwrap();
+        drop(held);
+        let stopped = examine(&config).await;
+        assert!(stopped.text.contains("opens, and takes writes"), "{}", stopped.text);
+    }
 
     #[test]
     fn the_time_elsewhere_is_read() {

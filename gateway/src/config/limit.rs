@@ -29,8 +29,6 @@ macro_rules! limit_table {
             anonymous_idle: Duration = Duration::from_secs(7 * 24 * 3600);
             /// Links moved a second while draining; 0 moves all at once.
             drain_per_second: u32 = 500;
-            /// Open connections of the public listener, all together.
-            connections: u32 = 0;
             /// Deliveries a connection may have unacked.
             window: u32 = limits::WINDOW;
             /// Bytes written to one socket and not yet taken by it.
@@ -56,10 +54,6 @@ macro_rules! limit_table {
             batch_bytes: u64 = limits::BATCH_BYTES as u64;
             /// Lines of one batch.
             batch_lines: u64 = limits::BATCH_LINES as u64;
-            /// Topics of a registration.
-            topics: u32 = limits::TOPICS as u32;
-            /// Tags of a registration.
-            tags: u32 = limits::TAGS as u32;
         }
     };
 }

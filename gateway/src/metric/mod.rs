@@ -12,6 +12,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 
+/// What every name begins with when it is scraped, before an underscore.
+pub const PREFIX: &str = "pulsegate";
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Why {
     why: &'static str,
@@ -64,7 +67,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("pulsegate"),
+            registry: Registry::with_prefix(PREFIX),
             handshakes_refused: Family::default(),
             connections: Gauge::default(),
             connections_closed: Family::default(),
@@ -217,7 +220,7 @@ impl Metrics {
     #[must_use]
     pub fn encode(&self, now: &[(Name, i64)]) -> String {
         use prometheus_client::encoding::text;
-        let mut moment = Registry::with_prefix("pulsegate");
+        let mut moment = Registry::with_prefix(PREFIX);
         for (name, value) in now {
             let gauge = Gauge::<i64>::default();
             gauge.set(*value);

@@ -88,3 +88,50 @@ async fn no_secret_is_repeated_in_an_answer() {
         assert!(!answer.text().contains("sesame") && !answer.text().contains("c2VzYW1l"));
     }
 }
+
+/// A writer that keeps what was logged.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log_even_where_everything_is_logged() {
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let everything = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(everything);
+    let world = World::new().await;
+    let secret = "sesame-open-sesame";
+    let hash = blake3::hash(secret.as_bytes());
+    let file = format!("[[apps]]\nid='demo'\n[[apps.keys]]\nid='k1'\nblake3='{hash}'");
+    world.state.reload(crate::config::parse(&file).unwrap());
+    let good = format!("Bearer pg_demo_k1_{secret}");
+    let bad = format!("Bearer pg_demo_k2_{secret}");
+    let device = format!("Registration nobody.{secret}");
+    for proof in [&good, &bad, &device] {
+        let headers = [("authorization", proof.as_str())];
+        let body = r#"{"target":{"topic":"a"}}"#;
+        world.ask(request("POST", "/v1/apps/demo/messages", &headers, body)).await;
+        world.ask(request("POST", "/v1/apps/demo/receipts", &headers, "")).await;
+    }
+    let token = format!("eyJhbGciOiJIUzI1NiIsImtpZCI6InQxIn0.{secret}.{secret}");
+    let refused = world.state.auth.device(&app(), &token, crate::clock::now()).await;
+    tracing::info!(?refused, config = ?world.state.config.load(), "what a careless line might hold");
+    drop(guard);
+    let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("what a careless line might hold") && log.contains("accepted"), "{log}");
+    assert!(!log.contains(secret), "{log}");
+}

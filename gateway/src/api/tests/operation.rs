@@ -42,14 +42,15 @@ async fn metrics_count_answers_by_route_and_hold_no_name_an_asker_made_up() {
     assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
     let text = answer.text();
     for line in [
-        "pulsegate_http_requests_total{route=\"/v1/apps/{app}/messages\",status=\"202\"} 1",
-        "pulsegate_http_requests_total{route=\"/v1/apps/{app}/messages\",status=\"400\"} 1",
-        "pulsegate_http_requests_total{route=\"other\",status=\"404\"} 1",
-        "pulsegate_published_total 1",
-        "pulsegate_store_publishes 1",
-        "pulsegate_apps 2",
-        "pulsegate_draining 0",
+        "http_requests_total{route=\"/v1/apps/{app}/messages\",status=\"202\"} 1",
+        "http_requests_total{route=\"/v1/apps/{app}/messages\",status=\"400\"} 1",
+        "http_requests_total{route=\"other\",status=\"404\"} 1",
+        "published_total 1",
+        "store_publishes 1",
+        "apps 2",
+        "draining 0",
     ] {
+        let line = format!("{}_{line}", crate::metric::PREFIX);
         assert!(text.lines().any(|have| have == line), "{line} in\n{text}");
     }
     assert!(!text.contains("made") && text.ends_with("# EOF\n"));
