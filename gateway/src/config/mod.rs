@@ -114,6 +114,12 @@ pub enum HeartbeatKind {
     Fixed,
 }
 
+/// Names of all limits, as the file writes them.
+#[must_use]
+pub fn limit_names() -> &'static [&'static str] {
+    file::Limits::NAMES
+}
+
 impl Config {
     /// The app of this id.
     #[must_use]

@@ -6,6 +6,7 @@ mod batch;
 mod device;
 mod document;
 mod gateways;
+mod manual;
 mod operation;
 mod publish;
 mod receipt;
