@@ -1,17 +1,14 @@
 //! The driver: inputs in, effects out, one timer.
 
-use crate::host::{Host, performance_now};
+use crate::host::{Host, kind, performance_now};
 use crate::perform;
 use crate::socket::{ABNORMAL, Event, Socket};
-use bytes::Bytes;
-use core::time::Duration;
 use gloo_timers::callback::Timeout;
 use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -26,14 +23,20 @@ struct Driver {
     url: String,
     session: RefCell<ClientSession>,
     sockets: RefCell<Vec<(u32, Socket)>>,
-    timer: RefCell<Option<Timeout>>,
-    /// Effects not performed yet. A host that answers at once feeds the session while its effects
-    /// are being performed; the new ones queue up behind.
-    effects: RefCell<VecDeque<Effect>>,
-    performing: Cell<bool>,
-    deadline: Cell<Option<Deadline>>,
+    timer: Cell<Option<Timeout>>,
+    /// What was said while the session was at work: a host may answer in the same breath.
+    said: RefCell<Vec<Said>>,
     identity: RefCell<Identity>,
     receipts: RefCell<Vec<Receipt>>,
+}
+
+/// An input as it came from the worker.
+struct Said {
+    kind: u32,
+    x: f64,
+    y: f64,
+    text: String,
+    bytes: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -51,7 +54,7 @@ impl Core {
         tokens: bool,
         seed: f64,
     ) -> Result<Core, JsValue> {
-        let app = AppId::parse(app).map_err(|_| JsValue::from_str("config-invalid"))?;
+        let app = AppId::parse(app).map_err(|_| JsValue::UNDEFINED)?;
         let config =
             Config { app, agent, tokens, ephemeral: false, silence_s: 0, recent: 0, seed: seed.to_bits() };
         Ok(Self {
@@ -60,112 +63,57 @@ impl Core {
                 url,
                 session: RefCell::new(ClientSession::new(now(), config)),
                 sockets: RefCell::default(),
-                timer: RefCell::default(),
-                effects: RefCell::default(),
-                performing: Cell::new(false),
-                deadline: Cell::new(None),
+                timer: Cell::default(),
+                said: RefCell::default(),
                 identity: RefCell::default(),
                 receipts: RefCell::default(),
             }),
         })
     }
 
-    /// A cursor that storage holds; before [`Core::begin`].
-    pub fn cursor(&self, log: &str, epoch: f64, seq: f64) {
-        if let Ok(log) = LogName::parse(log) {
-            let at = Position { epoch: epoch as u64, seq: seq as u64 };
-            self.driver.identity.borrow_mut().cursors.push(Cursor { log, at });
+    /// Tells the core something. Arguments a kind does not name are not looked at.
+    ///
+    /// | kind | | arguments |
+    /// | --- | --- | --- |
+    /// | 0 to 10 | start, stop, online, offline, another network, a person looks again, forget, hold acks, go on, no token to be had, the app says no token | |
+    /// | 11 | a cursor that storage holds, before 12 | `x` epoch, `y` seq, `text` log |
+    /// | 12 | who this device is; it connects | `x` generation, `y` Unix ms, negative: forgetting; `text` registration or empty; `bytes` 32 of secret if there is a registration, then 16 of each message id that was seen, oldest first |
+    /// | 13 | the identity is kept | |
+    /// | 14 | that transaction is on the disk, or handled where there is none | `x` its number |
+    /// | 15 | that transaction failed | `x` its number |
+    /// | 16 | a token | `x` its expiry in Unix ms, 0 unknown; `text` |
+    /// | 17 | the device is anonymous | |
+    /// | 18, 19 | listen to topics, leave topics | `text` a line each |
+    /// | 20 | change tags; ends with `SETTLED` | `x` number of the wish, `text` a line each, `+` or `-` before it |
+    /// | 21 | a stage that a message reached, told with 22 | `x` stage, `y` Unix ms, `text` action, `bytes` id |
+    /// | 22 | the receipts so far | |
+    /// | 23 | tabs | `x` visible, `y` hidden, `text` not empty: about to be frozen |
+    pub fn input(&self, kind: u32, x: f64, y: f64, text: String, bytes: Vec<u8>) {
+        self.driver.said.borrow_mut().push(Said { kind, x, y, text, bytes });
+        self.driver.listen();
+    }
+}
+
+impl Driver {
+    /// Hears what was said, unless the session is at work: then it is heard after that.
+    fn listen(self: &Rc<Self>) {
+        while self.session.try_borrow_mut().is_ok() {
+            let mut said = self.said.borrow_mut();
+            if said.is_empty() {
+                return;
+            }
+            let next = said.remove(0);
+            drop(said);
+            if let Some(input) = self.understand(next) {
+                self.input(input);
+            }
         }
     }
 
-    /// Who this device is, as storage holds it, and what it has seen: 16 bytes a message id. Takes
-    /// the registration over and connects. `now` is Unix milliseconds.
-    pub fn begin(
-        &self,
-        registration: &str,
-        secret: &[u8],
-        generation: f64,
-        forgetting: bool,
-        recent: &[u8],
-        now: f64,
-    ) {
-        let mut identity = self.driver.identity.take();
-        identity.registration =
-            RegistrationId::parse(registration).ok().map(|id| (id, Bytes::copy_from_slice(secret)));
-        identity.generation = generation as u64;
-        identity.forgetting = forgetting;
-        identity.recent = recent.chunks_exact(16).filter_map(MessageId::from_slice).collect();
-        identity.now = UnixMs(now as i64);
-        self.driver.input(Input::Identity(Box::new(identity)));
-    }
-
-    /// The identity is kept.
-    pub fn saved(&self) {
-        self.driver.input(Input::IdentitySaved);
-    }
-
-    /// That transaction is on the disk, or its messages are handled where there is none.
-    pub fn stored(&self, no: u32) {
-        self.driver.input(Input::Stored { no });
-    }
-
-    /// That transaction failed.
-    #[wasm_bindgen(js_name = storeFailed)]
-    pub fn store_failed(&self, no: u32) {
-        self.driver.input(Input::StoreFailed { no });
-    }
-
-    /// A token, or `undefined` for an anonymous device; `expires` in Unix milliseconds.
-    pub fn token(&self, token: Option<String>, expires: f64) {
-        self.driver.input(Input::Token { token, expires: UnixMs(expires as i64) });
-    }
-
-    /// Topics to listen to, or to leave, one a line.
-    pub fn topics(&self, names: &str, subscribe: bool) {
-        let topics = names.lines().filter_map(|name| Topic::parse(name).ok()).collect();
-        self.driver.input(if subscribe { Input::Subscribe(topics) } else { Input::Unsubscribe(topics) });
-    }
-
-    /// Tags to carry and to drop, one a line. False: one of them is no tag.
-    pub fn tags(&self, wish: u32, add: &str, remove: &str) -> bool {
-        let parse = |names: &str| names.lines().map(Tag::parse).collect::<Result<Vec<_>, _>>();
-        let (Ok(add), Ok(remove)) = (parse(add), parse(remove)) else {
-            return false;
-        };
-        self.driver.input(Input::Wish { wish, what: Wish::SetTags { add, remove } });
-        true
-    }
-
-    /// A stage that a message reached; sent by [`Core::report`].
-    pub fn receipt(&self, id: &[u8], stage: u32, at: f64, action: &str) {
-        let stage = match stage {
-            2 => Stage::Displayed,
-            3 => Stage::Clicked,
-            4 => Stage::Dismissed,
-            5 => Stage::Handled,
-            _ => Stage::Received,
-        };
-        if let Some(message) = MessageId::from_slice(id) {
-            let receipt = Receipt { message, stage, at: UnixMs(at as i64), action: action.to_owned() };
-            self.driver.receipts.borrow_mut().push(receipt);
-        }
-    }
-
-    /// Sends the receipts.
-    pub fn report(&self) {
-        let receipts = self.driver.receipts.take();
-        self.driver.input(Input::Receipts(receipts));
-    }
-
-    /// What tabs there are.
-    pub fn activity(&self, visible: u32, hidden: u32, frozen: bool) {
-        self.driver.input(Input::Activity(Activity { visible_tabs: visible, hidden_tabs: hidden, frozen }));
-    }
-
-    /// Something without further words: 0 start, 1 stop, 2 online, 3 offline, 4 another network, 5 a
-    /// person looks again, 6 forget, 7 hold acks, 8 go on, 9 no token to be had, 10 no token at all.
-    pub fn signal(&self, what: u32) {
-        self.driver.input(match what {
+    fn understand(&self, said: Said) -> Option<Input<'static>> {
+        let Said { kind, x, y, text, bytes } = said;
+        let topics = || text.lines().filter_map(|name| Topic::parse(name).ok()).collect();
+        Some(match kind {
             0 => Input::Start,
             1 => Input::Stop,
             2 => Input::Online,
@@ -176,34 +124,91 @@ impl Core {
             7 => Input::BackPressure(true),
             8 => Input::BackPressure(false),
             9 => Input::TokenUnavailable,
-            _ => Input::TokenDenied,
-        });
+            10 => Input::TokenDenied,
+            11 => {
+                let at = Position { epoch: x as u64, seq: y as u64 };
+                let log = LogName::parse(&text).ok()?;
+                self.identity.borrow_mut().cursors.push(Cursor { log, at });
+                return None;
+            }
+            12 => {
+                let mut identity = self.identity.take();
+                let mut seen = bytes.as_slice();
+                if let (Ok(id), Some((secret, rest))) =
+                    (RegistrationId::parse(&text), seen.split_at_checked(32))
+                {
+                    identity.registration = Some((id, secret.to_vec()));
+                    seen = rest;
+                }
+                identity.generation = x as u64;
+                identity.forgetting = y < 0.0;
+                identity.now = UnixMs(y.abs() as i64);
+                identity.recent = seen.chunks_exact(16).filter_map(MessageId::from_slice).collect();
+                Input::Identity(Box::new(identity))
+            }
+            13 => Input::IdentitySaved,
+            14 => Input::Stored { no: x as u32 },
+            15 => Input::StoreFailed { no: x as u32 },
+            16 => Input::Token { token: Some(text), expires: UnixMs(x as i64) },
+            17 => Input::Token { token: None, expires: UnixMs::ZERO },
+            18 => Input::Subscribe(topics()),
+            19 => Input::Unsubscribe(topics()),
+            20 => {
+                let (mut add, mut remove) = (Vec::new(), Vec::new());
+                for line in text.lines() {
+                    let (tags, name) = match line.strip_prefix('+') {
+                        Some(name) => (&mut add, name),
+                        None => (&mut remove, line.get(1..).unwrap_or_default()),
+                    };
+                    match Tag::parse(name) {
+                        Ok(tag) => tags.push(tag),
+                        Err(_) => {
+                            self.host.say(kind::SETTLED, x as u32, INVALID, "");
+                            return None;
+                        }
+                    }
+                }
+                Input::Wish { wish: x as u32, what: Wish::SetTags { add, remove } }
+            }
+            21 => {
+                let stage = match x as u32 {
+                    2 => Stage::Displayed,
+                    3 => Stage::Clicked,
+                    4 => Stage::Dismissed,
+                    5 => Stage::Handled,
+                    _ => Stage::Received,
+                };
+                let message = MessageId::from_slice(&bytes)?;
+                let receipt = Receipt { message, stage, at: UnixMs(y as i64), action: text };
+                self.receipts.borrow_mut().push(receipt);
+                return None;
+            }
+            22 => Input::Receipts(self.receipts.take()),
+            23 => Input::Activity(Activity {
+                visible_tabs: x as u32,
+                hidden_tabs: y as u32,
+                frozen: !text.is_empty(),
+            }),
+            _ => return None,
+        })
     }
 
-    /// A trap on purpose: how a worker dies of one is tested with it.
-    pub fn trap(&self) {
-        core::arch::wasm32::unreachable();
-    }
-}
-
-impl Driver {
+    /// Only while the session is not at work.
     fn input(self: &Rc<Self>, input: Input<'_>) {
-        {
-            let mut session = self.session.borrow_mut();
-            let effects = session.handle(now(), input);
-            self.deadline.set(effects.deadline());
-            self.effects.borrow_mut().extend(effects);
-        }
-        if self.performing.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.effects.borrow_mut().pop_front();
-            let Some(effect) = next else { break };
+        let mut session = self.session.borrow_mut();
+        let effects = session.handle(now(), input);
+        let deadline = effects.deadline();
+        for effect in effects {
             self.perform(effect);
         }
-        self.performing.set(false);
-        self.arm();
+        drop(session);
+        self.arm(deadline);
+    }
+
+    /// What the browser says comes in a turn of its own, never while the session is at work.
+    fn happened(self: &Rc<Self>, input: Input<'_>) {
+        self.input(input);
+        self.listen();
     }
 
     fn perform(self: &Rc<Self>, effect: Effect) {
@@ -222,55 +227,66 @@ impl Driver {
             Effect::WipeInbox(why) => perform::wipe(host, why),
             Effect::State { state, reason } => perform::state(host, state, reason),
             Effect::Welcomed(w) => {
-                let topics = w.topics.iter().map(|topic| JsValue::from_str(topic.as_str())).collect();
-                host.welcomed(w.registration.as_str(), &w.user, &w.session, topics);
+                let mut lines = vec![w.registration.as_str(), &w.user, &w.session];
+                lines.extend(w.topics.iter().map(String::as_str));
+                host.say(kind::WELCOMED, 0, 0, &lines.join("\n"));
             }
-            Effect::Subscribed { topic, recovered } => host.subscribed(topic.as_str(), recovered),
-            Effect::SubscribeFailed { topic, error } => host.refused(topic.as_str(), error.code()),
-            Effect::Unsubscribed { topic } => host.unsubscribed(topic.as_str()),
-            Effect::Settled { wish, error, .. } => host.settled(wish, error.code()),
-            Effect::LogEnded { log, why } => host.log_ended(&perform::log_text(&log), why.code()),
+            Effect::Subscribed { topic, recovered } => {
+                host.say(kind::SUBSCRIBED, u32::from(recovered), 0, topic.as_str());
+            }
+            Effect::SubscribeFailed { topic, error } => {
+                host.say(kind::REFUSED, error.code(), 0, topic.as_str())
+            }
+            Effect::Unsubscribed { topic } => host.say(kind::UNSUBSCRIBED, 0, 0, topic.as_str()),
+            Effect::Settled { wish, error, .. } => host.say(kind::SETTLED, wish, error.code(), ""),
+            Effect::LogEnded { log, why } => {
+                host.say(kind::LOG_ENDED, why.code(), 0, &perform::log_text(&log))
+            }
             Effect::Gap { log, reason, .. } => perform::gap(host, &log, reason),
-            Effect::ReceiptsTaken(count) => host.receipts_taken(count),
-            Effect::Forgotten => host.forgotten(),
+            Effect::ReceiptsTaken(count) => host.say(kind::RECEIPTS_TAKEN, count, 0, ""),
+            Effect::Forgotten => host.say(kind::FORGOTTEN, 0, 0, ""),
             Effect::Error(fault) => perform::fault(host, &fault),
         }
     }
 
     fn connect(self: &Rc<Self>, socket: u32, url: Option<&str>) {
         let driver = Rc::downgrade(self);
-        let opened = Socket::open(url.unwrap_or(&self.url), move |event| {
+        let on = move |event: Event| {
             let Some(driver) = driver.upgrade() else { return };
             match event {
-                Event::Open => driver.input(Input::Open { socket }),
+                Event::Open => driver.happened(Input::Open { socket }),
                 Event::Message(bytes) => {
-                    driver.host.heard(bytes.first() == Some(&BEAT));
-                    driver.input(Input::Message { socket, bytes: &bytes });
+                    driver.host.say(kind::HEARD, u32::from(bytes.first() == Some(&BEAT)), 0, "");
+                    driver.happened(Input::Message { socket, bytes: &bytes });
                 }
-                Event::Closed(code) => driver.input(Input::SocketClosed { socket, code }),
+                Event::Closed(code) => driver.happened(Input::SocketClosed { socket, code }),
             }
-        });
-        match opened {
+        };
+        match Socket::open(url.unwrap_or(&self.url), on.clone()) {
             Ok(open) => self.sockets.borrow_mut().push((socket, open)),
-            Err(_) => self.input(Input::SocketClosed { socket, code: ABNORMAL }),
+            // The browser refused it in this turn; the session hears of it in the next.
+            Err(_) => drop(Timeout::new(0, move || on(Event::Closed(ABNORMAL))).forget()),
         }
     }
 
     /// One timer, for the next deadline; replacing it cancels and frees the last one.
-    fn arm(self: &Rc<Self>) {
-        let timer = self.deadline.get().map(|Deadline { at, .. }| {
+    fn arm(self: &Rc<Self>, deadline: Option<Deadline>) {
+        let timer = deadline.map(|Deadline { at, .. }| {
             // Rounded up: a timer that fires early would only be armed again.
-            let wait = at.saturating_since(now()) + Duration::from_micros(999);
+            let wait = at.millis_since(now()) + 1;
             let driver = Rc::downgrade(self);
-            Timeout::new(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).min(MAX_TIMEOUT_MS), move || {
+            Timeout::new(u32::try_from(wait).unwrap_or(MAX_TIMEOUT_MS).min(MAX_TIMEOUT_MS), move || {
                 if let Some(driver) = driver.upgrade() {
-                    driver.input(Input::Elapsed);
+                    driver.happened(Input::Elapsed);
                 }
             })
         });
-        self.timer.replace(timer);
+        self.timer.set(timer);
     }
 }
+
+/// The contract's code for a wish that makes no sense.
+const INVALID: u32 = 400;
 
 /// How a frame that holds a Beat begins: field 2, a message.
 const BEAT: u8 = 0x12;
@@ -279,5 +295,5 @@ const BEAT: u8 = 0x12;
 const MAX_TIMEOUT_MS: u32 = 0x7fff_ffff;
 
 fn now() -> Instant {
-    Instant::new(Duration::from_micros((performance_now() * 1000.0) as u64))
+    Instant::from_micros((performance_now() * 1000.0) as u64)
 }

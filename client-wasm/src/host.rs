@@ -1,107 +1,79 @@
-//! What the core calls: an object of the worker's TypeScript. The names are the contract between
-//! `client-wasm/src` and `client-wasm/js/src/worker/link.ts`.
+//! What the core says: to one function of the worker's TypeScript.
+//!
+//! One function with a kind instead of one a subject, because each costs every visitor its glue on
+//! both sides. The kinds are the contract with `js/src/worker/link.ts`.
 
-use js_sys::{Array, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The worker, as the core sees it. Numbers stand for the variants of the session's enums, in
-    /// the order they are declared there (`perform.rs`).
+    /// The worker, as the core sees it.
     pub type Host;
 
-    /// Fetch a token from a tab, then [`Core::token`](crate::Core::token) or its siblings.
-    #[wasm_bindgen(method, js_name = needToken)]
-    pub fn need_token(this: &Host, why: u32);
-
-    /// A message of the transaction that [`Host::commit`] ends. `texts` holds body, ext, collapse
-    /// key, and for a notification title, body, icon, image, badge, url, tag, lang and dir, then
-    /// three of each action: action, title and icon, url.
+    /// Says something of the given [`kind`]. What the arguments mean is said there; those it does
+    /// not name are empty.
     #[wasm_bindgen(method)]
-    pub fn message(
-        this: &Host,
-        log: &str,
-        stored: bool,
-        id: Uint8Array,
-        texts: Array,
-        flags: u32,
-        published: f64,
-        expires: f64,
-    );
-
-    /// A recall of that transaction.
-    #[wasm_bindgen(method)]
-    pub fn recall(this: &Host, id: Uint8Array, tag: &str);
-
-    /// A new place of that transaction.
-    #[wasm_bindgen(method)]
-    pub fn cursor(this: &Host, log: &str, epoch: f64, seq: f64);
-
-    /// A log of that transaction that is read no more.
-    #[wasm_bindgen(method)]
-    pub fn ended(this: &Host, log: &str);
-
-    /// Write it all, then [`Core::stored`](crate::Core::stored).
-    #[wasm_bindgen(method)]
-    pub fn commit(this: &Host, no: u32);
-
-    /// Keep this identity, then [`Core::saved`](crate::Core::saved).
-    #[wasm_bindgen(method)]
-    pub fn save(this: &Host, registration: &str, secret: Uint8Array, generation: f64, forgetting: bool);
-
-    /// Wipe messages, cursors and shown notifications.
-    #[wasm_bindgen(method)]
-    pub fn wipe(this: &Host, why: u32);
-
-    /// The connection's state; `reason` 0: none; `code`: the close code, where it was one.
-    #[wasm_bindgen(method)]
-    pub fn state(this: &Host, state: u32, reason: u32, code: u32);
-
-    /// The link is welcomed; `topics` are the durable subscriptions.
-    #[wasm_bindgen(method)]
-    pub fn welcomed(this: &Host, registration: &str, user: &str, session: &str, topics: Array);
-
-    /// The topic is read on this link.
-    #[wasm_bindgen(method)]
-    pub fn subscribed(this: &Host, topic: &str, recovered: bool);
-
-    /// The topic could not be subscribed.
-    #[wasm_bindgen(method)]
-    pub fn refused(this: &Host, topic: &str, error: u32);
-
-    /// The subscription is gone.
-    #[wasm_bindgen(method)]
-    pub fn unsubscribed(this: &Host, topic: &str);
-
-    /// A wish ended; `error` 0: well.
-    #[wasm_bindgen(method)]
-    pub fn settled(this: &Host, wish: u32, error: u32);
-
-    /// A log ended by the backend's doing or a narrower token.
-    #[wasm_bindgen(method, js_name = logEnded)]
-    pub fn log_ended(this: &Host, log: &str, why: u32);
-
-    /// Entries of a log are missing for good.
-    #[wasm_bindgen(method)]
-    pub fn gap(this: &Host, log: &str, reason: u32);
-
-    /// The gateway has this many more receipts, oldest first.
-    #[wasm_bindgen(method, js_name = receiptsTaken)]
-    pub fn receipts_taken(this: &Host, count: u32);
-
-    /// The registration is dropped.
-    #[wasm_bindgen(method)]
-    pub fn forgotten(this: &Host);
-
-    /// Something to tell the app: 0 closed, 1 token refused, 2 refresh refused, 3 storage.
-    #[wasm_bindgen(method)]
-    pub fn fault(this: &Host, kind: u32, code: u32, text: &str);
-
-    /// A frame came from the gateway; `beat`: it was a Beat.
-    #[wasm_bindgen(method)]
-    pub fn heard(this: &Host, beat: bool);
+    pub fn tell(this: &Host, kind: u32, x: f64, y: f64, text: &str, bytes: Uint8Array);
 
     /// Milliseconds since the worker began: monotonic, and there in every kind of worker.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     pub fn performance_now() -> f64;
+}
+
+impl Host {
+    /// Says something that is all in numbers.
+    pub(crate) fn say(&self, kind: u32, x: u32, y: u32, text: &str) {
+        self.tell(kind, f64::from(x), f64::from(y), text, Uint8Array::new_from_slice(&[]));
+    }
+}
+
+/// Kinds of [`Host::tell`]. Numbers stand for the variants of the session's enums, in the order in
+/// which `perform.rs` lists them.
+pub mod kind {
+    /// Fetch a token from a tab (`x`: why), then answer.
+    pub const NEED_TOKEN: u32 = 0;
+    /// A message of the transaction that [`COMMIT`] ends. `x`, `y`: published and expires, Unix ms;
+    /// `text`: the log; `bytes`: 16 of id, one of flags (urgency in bits 0 and 1, then notification,
+    /// stored, require_interaction, silent, renotify), and texts, each after its length in 4 bytes:
+    /// body, ext, collapse key, and of a notification title, body, icon, image, badge, url, tag,
+    /// lang, dir, then action, title, icon and url of each action.
+    pub const MESSAGE: u32 = 1;
+    /// A recall of that transaction. `bytes`: the id.
+    pub const RECALL: u32 = 2;
+    /// A new place of that transaction. `x`: epoch, `y`: seq, `text`: the log.
+    pub const CURSOR: u32 = 3;
+    /// A log of that transaction that is read no more. `text`: the log.
+    pub const ENDED: u32 = 4;
+    /// Write it all (`x` names it), then answer.
+    pub const COMMIT: u32 = 5;
+    /// Keep this identity, then answer. `x`: generation, `y` 1: forgetting, `text`: the
+    /// registration, `bytes`: its secret.
+    pub const SAVE: u32 = 6;
+    /// Wipe messages, cursors and shown notifications. `x`: why.
+    pub const WIPE: u32 = 7;
+    /// The connection's state. `x`: state, `y`: reason, from 1000 the close code.
+    pub const STATE: u32 = 8;
+    /// The link is welcomed. `text`, a line each: registration, user, session, topics.
+    pub const WELCOMED: u32 = 9;
+    /// A topic is read on this link. `x` 0: something may be missing.
+    pub const SUBSCRIBED: u32 = 10;
+    /// A topic could not be subscribed. `x`: the error code.
+    pub const REFUSED: u32 = 11;
+    /// A subscription is gone.
+    pub const UNSUBSCRIBED: u32 = 12;
+    /// A wish ended. `x`: which, `y`: the error code.
+    pub const SETTLED: u32 = 13;
+    /// A log ended by the backend's doing or a narrower token. `x`: the error code.
+    pub const LOG_ENDED: u32 = 14;
+    /// Entries of a log are missing for good. `x`: the reason.
+    pub const GAP: u32 = 15;
+    /// The gateway has `x` more receipts, oldest first.
+    pub const RECEIPTS_TAKEN: u32 = 16;
+    /// The registration is dropped.
+    pub const FORGOTTEN: u32 = 17;
+    /// Something to tell the app. `x`: which fault, `y`: its code, `text`: the gateway's words.
+    pub const FAULT: u32 = 18;
+    /// A frame came from the gateway. `x` 1: it was a Beat.
+    pub const HEARD: u32 = 19;
 }

@@ -1,92 +1,99 @@
-//! Effects of the session that the worker's TypeScript performs: their translation, one line each.
+//! Effects of the session that the worker's TypeScript performs: their translation.
 
-use crate::host::Host;
-use js_sys::{Array, Uint8Array};
-use pulsegate_proto::frame::{CloseCode, GapReason, Message, Urgency};
-use pulsegate_proto::id::{LogName, MessageId};
+use crate::host::{Host, kind};
+use js_sys::Uint8Array;
+use pulsegate_proto::frame::{GapReason, Message, Urgency};
+use pulsegate_proto::id::LogName;
 use pulsegate_proto::session::client::{Entry, Fault, Reason, Save, State, Store, TokenNeed, Wipe};
-use wasm_bindgen::JsValue;
 
 /// The log's name on the wire, without dragging in the formatting machinery.
 pub fn log_text(log: &LogName) -> String {
-    match log {
-        LogName::Device => "device".to_owned(),
-        LogName::All => "all".to_owned(),
-        LogName::User(user) => ["user:", user.as_str()].concat(),
-        LogName::Topic(topic) => ["topic:", topic.as_str()].concat(),
-    }
+    let (prefix, name) = match log {
+        LogName::Device => ("device", ""),
+        LogName::All => ("all", ""),
+        LogName::User(user) => ("user:", user.as_str()),
+        LogName::Topic(topic) => ("topic:", topic.as_str()),
+    };
+    [prefix, name].concat()
 }
 
 pub fn token_need(host: &Host, need: TokenNeed) {
-    host.need_token(match need {
+    let why = match need {
         TokenNeed::Connect => 0,
         TokenNeed::Refresh => 1,
         TokenNeed::Expired => 2,
         TokenNeed::Refused => 3,
-    });
+    };
+    host.say(kind::NEED_TOKEN, why, 0, "");
 }
 
 pub fn store(host: &Host, store: &Store) {
     for entry in &store.entries {
         match entry {
             Entry::Message { log, at, message } => message_of(host, &log_text(log), at.seq != 0, message),
-            Entry::Recall { message, tag, .. } => host.recall(id_of(*message), tag),
+            Entry::Recall { message, .. } => {
+                host.tell(kind::RECALL, 0.0, 0.0, "", Uint8Array::new_from_slice(&message.0));
+            }
         }
     }
-    // Below 2^53: sequence numbers by the contract, epochs are 32 random bits.
     for cursor in &store.cursors {
-        host.cursor(&log_text(&cursor.log), cursor.at.epoch as f64, cursor.at.seq as f64);
+        // Below 2^53: sequence numbers by the contract, epochs are 32 random bits.
+        let (epoch, seq) = (cursor.at.epoch as f64, cursor.at.seq as f64);
+        host.tell(kind::CURSOR, epoch, seq, &log_text(&cursor.log), Uint8Array::new_from_slice(&[]));
     }
     for log in &store.ended {
-        host.ended(&log_text(log));
+        host.say(kind::ENDED, 0, 0, &log_text(log));
     }
-    host.commit(store.no);
+    host.say(kind::COMMIT, store.no, 0, "");
 }
 
 fn message_of(host: &Host, log: &str, stored: bool, m: &Message) {
-    let texts = Array::new();
-    let push = |text: &str| {
-        texts.push(&JsValue::from_str(text));
-    };
-    push(&m.body.body);
-    push(&m.body.ext);
-    push(&m.collapse_key);
-    let mut flags = match m.urgency {
+    let mut bytes = m.id.0.to_vec();
+    let urgency = match m.urgency {
         Urgency::Normal => 0,
         Urgency::VeryLow => 1,
         Urgency::Low => 2,
         Urgency::High => 3,
     };
+    bytes.push(urgency | u8::from(stored) << 3);
+    let mut push = |texts: &[&str]| {
+        for text in texts {
+            // A frame is at most 64 KiB.
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    };
+    push(&[&m.body.body, &m.body.ext, &m.collapse_key]);
     if let Some(n) = &m.notification {
-        for text in [&n.title, &n.body, &n.icon, &n.image, &n.badge, &n.url, &n.tag, &n.lang, &n.dir] {
-            push(text);
-        }
+        push(&[&n.title, &n.body, &n.icon, &n.image, &n.badge, &n.url, &n.tag, &n.lang, &n.dir]);
         for a in &n.actions {
-            for text in [&a.action, &a.title, &a.icon, &a.url] {
-                push(text);
-            }
+            push(&[&a.action, &a.title, &a.icon, &a.url]);
         }
-        flags |=
-            4 | u32::from(n.require_interaction) << 3 | u32::from(n.silent) << 4 | u32::from(n.renotify) << 5;
+        bytes[FLAGS] |= 1 << 2
+            | u8::from(n.require_interaction) << 4
+            | u8::from(n.silent) << 5
+            | u8::from(n.renotify) << 6;
     }
-    host.message(log, stored, id_of(m.id), texts, flags, m.published.0 as f64, m.expires.0 as f64);
+    let bytes = Uint8Array::new_from_slice(&bytes);
+    host.tell(kind::MESSAGE, m.published.0 as f64, m.expires.0 as f64, log, bytes);
 }
 
-fn id_of(id: MessageId) -> Uint8Array {
-    Uint8Array::from(id.0.as_slice())
-}
+/// Where the flags of a message lie: after its id.
+const FLAGS: usize = 16;
 
 pub fn save(host: &Host, save: &Save) {
     let (id, secret) = save.registration.as_ref().map_or(("", &[][..]), |(id, secret)| (id.as_str(), secret));
-    host.save(id, Uint8Array::from(secret), save.generation as f64, save.forgetting);
+    let forgetting = f64::from(u8::from(save.forgetting));
+    host.tell(kind::SAVE, save.generation as f64, forgetting, id, Uint8Array::new_from_slice(secret));
 }
 
 pub fn wipe(host: &Host, why: Wipe) {
-    host.wipe(match why {
+    let why = match why {
         Wipe::RegistrationChanged => 0,
         Wipe::RegistrationInvalid => 1,
         Wipe::Forgotten => 2,
-    });
+    };
+    host.say(kind::WIPE, why, 0, "");
 }
 
 pub fn state(host: &Host, state: State, reason: Option<Reason>) {
@@ -97,44 +104,40 @@ pub fn state(host: &Host, state: State, reason: Option<Reason>) {
         State::Offline => 3,
         State::Closed => 4,
     };
-    let (reason, code) = match reason {
-        None => (0, 0),
-        Some(Reason::Closed(code)) => (1, close_code(code)),
-        Some(Reason::SocketLost) => (2, 0),
-        Some(Reason::Silent) => (3, 0),
-        Some(Reason::TimedOut) => (4, 0),
-        Some(Reason::TokenUnavailable) => (5, 0),
-        Some(Reason::TokenDenied) => (6, 0),
-        Some(Reason::TokenRefused) => (7, 0),
-        Some(Reason::Forgotten) => (8, 0),
-        Some(Reason::Stopped) => (9, 0),
-        Some(Reason::BadFrame) => (10, 0),
+    // Close codes begin at 1000: one number tells both.
+    let reason = match reason {
+        None => 0,
+        Some(Reason::Closed(code)) => u32::from(code.code()),
+        Some(Reason::SocketLost) => 2,
+        Some(Reason::Silent) => 3,
+        Some(Reason::TimedOut) => 4,
+        Some(Reason::TokenUnavailable) => 5,
+        Some(Reason::TokenDenied) => 6,
+        Some(Reason::TokenRefused) => 7,
+        Some(Reason::Forgotten) => 8,
+        Some(Reason::Stopped) => 9,
+        Some(Reason::BadFrame) => 10,
     };
-    host.state(state, reason, code);
-}
-
-fn close_code(code: CloseCode) -> u32 {
-    u32::from(code.code())
+    host.say(kind::STATE, state, reason, "");
 }
 
 pub fn gap(host: &Host, log: &LogName, reason: GapReason) {
-    host.gap(
-        &log_text(log),
-        match reason {
-            GapReason::Unspecified => 0,
-            GapReason::Retention => 1,
-            GapReason::EpochChanged => 2,
-            GapReason::CursorAhead => 3,
-            GapReason::Corrupt => 4,
-        },
-    );
+    let reason = match reason {
+        GapReason::Unspecified => 0,
+        GapReason::Retention => 1,
+        GapReason::EpochChanged => 2,
+        GapReason::CursorAhead => 3,
+        GapReason::Corrupt => 4,
+    };
+    host.say(kind::GAP, reason, 0, &log_text(log));
 }
 
 pub fn fault(host: &Host, fault: &Fault) {
-    match fault {
-        Fault::Closed(code, text) => host.fault(0, close_code(*code), text),
-        Fault::TokenRefused(text) => host.fault(1, 0, text),
-        Fault::RefreshRefused(error) => host.fault(2, error.code(), ""),
-        Fault::Storage => host.fault(3, 0, ""),
-    }
+    let (what, code, text) = match fault {
+        Fault::Closed(code, text) => (0, u32::from(code.code()), text.as_str()),
+        Fault::TokenRefused(text) => (1, 0, text.as_str()),
+        Fault::RefreshRefused(error) => (2, error.code(), ""),
+        Fault::Storage => (3, 0, ""),
+    };
+    host.say(kind::FAULT, what, code, text);
 }

@@ -1,6 +1,6 @@
 //! One WebSocket, and the closures the browser calls for it.
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
@@ -22,10 +22,8 @@ pub enum Event {
 /// A socket whose events go to one function until it is dropped.
 pub struct Socket {
     socket: WebSocket,
-    // Held because the browser calls them; dropping them frees them.
-    _open: Closure<dyn FnMut()>,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _close: Closure<dyn FnMut(CloseEvent)>,
+    // Held because the browser calls them; dropping them frees them. One type, so one piece of glue.
+    _heard: [Closure<dyn FnMut(JsValue)>; 3],
 }
 
 impl Socket {
@@ -37,21 +35,26 @@ impl Socket {
         let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let told = on.clone();
-        let open = Closure::new(move || told(Event::Open));
+        let open = Closure::new(move |_| told(Event::Open));
         let told = on.clone();
-        let message = Closure::new(move |event: MessageEvent| {
-            // Text is no frame of the contract; an empty message is judged as one by the session.
-            let bytes = match event.data().dyn_into::<ArrayBuffer>() {
+        let message = Closure::new(move |event: JsValue| {
+            // Text is no frame of the contract: what stands for it is judged as such by the session.
+            let bytes = match event.unchecked_into::<MessageEvent>().data().dyn_into::<ArrayBuffer>() {
                 Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
                 Err(_) => vec![0xff],
             };
             told(Event::Message(bytes));
         });
-        let close = Closure::new(move |event: CloseEvent| on(Event::Closed(event.code())));
-        socket.set_onopen(Some(open.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(close.as_ref().unchecked_ref()));
-        Ok(Self { socket, _open: open, _message: message, _close: close })
+        let close = Closure::new(move |event: JsValue| {
+            on(Event::Closed(event.unchecked_into::<CloseEvent>().code()))
+        });
+        let heard: [Closure<dyn FnMut(JsValue)>; 3] = [open, message, close];
+        let [open, message, close] =
+            heard.each_ref().map(|closure| closure.as_ref().unchecked_ref::<Function>());
+        socket.set_onopen(Some(open));
+        socket.set_onmessage(Some(message));
+        socket.set_onclose(Some(close));
+        Ok(Self { socket, _heard: heard })
     }
 
     /// Sends one binary message. What a dying socket does not take is found out by its close.

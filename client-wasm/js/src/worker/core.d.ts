@@ -3,26 +3,7 @@ declare module '#core' {
   export function initSync(options: { module: WebAssembly.Module }): unknown;
   export class Core {
     constructor(host: object, url: string, app: string, agent: string, tokens: boolean, seed: number);
-    cursor(log: string, epoch: number, seq: number): void;
-    begin(
-      registration: string,
-      secret: Uint8Array,
-      generation: number,
-      forgetting: boolean,
-      recent: Uint8Array,
-      now: number,
-    ): void;
-    saved(): void;
-    stored(no: number): void;
-    storeFailed(no: number): void;
-    token(token: string | undefined, expires: number): void;
-    topics(names: string, subscribe: boolean): void;
-    tags(wish: number, add: string, remove: string): boolean;
-    receipt(id: Uint8Array, stage: number, at: number, action: string): void;
-    report(): void;
-    activity(visible: number, hidden: number, frozen: boolean): void;
-    signal(what: number): void;
-    trap(): void;
+    input(kind: number, x: number, y: number, text: string, bytes: Uint8Array): void;
   }
 }
 

@@ -9,7 +9,7 @@ import type { Ask, Config, ErrorData, ToTab, ToWorker } from '../port/protocol.j
 import type { Change, Loaded, Receipt } from '../store/store.js';
 import type { Writer } from '../store/writer.js';
 import { Inbox, type Entry, type InboxOwner } from './inbox.js';
-import { Link, SIGNAL, type Batch, type LinkOwner } from './link.js';
+import { Link, SAY, type Batch, type LinkOwner } from './link.js';
 import { Notifier } from './notifier.js';
 import { Tokens } from './tokens.js';
 import { Topics } from './topics.js';
@@ -75,7 +75,8 @@ export class Device implements LinkOwner, InboxOwner {
     this.topics = new Topics(
       {
         tabs,
-        wish: (topics, subscribe) => this.link.core.topics(topics.join('\n'), subscribe),
+        wish: (topics, subscribe) =>
+          this.link.say(subscribe ? SAY.subscribe : SAY.unsubscribe, 0, 0, topics.join('\n')),
         write: (change) => void writer.write(change),
       },
       loaded.topics,
@@ -83,9 +84,9 @@ export class Device implements LinkOwner, InboxOwner {
     );
     this.link = new Link(config, this);
     this.#tokens = new Tokens(config.user, tabs, {
-      token: (token, expires) => this.link.core.token(token, expires),
-      unavailable: () => this.link.core.signal(SIGNAL.tokenUnavailable),
-      denied: () => this.link.core.signal(SIGNAL.tokenDenied),
+      token: (token, expires) => this.link.say(token === undefined ? SAY.anonymous : SAY.token, expires, 0, token),
+      unavailable: () => this.link.say(SAY.tokenUnavailable),
+      denied: () => this.link.say(SAY.tokenDenied),
       error: (error) => this.error(error),
     });
     this.inbox.expire();
@@ -102,7 +103,7 @@ export class Device implements LinkOwner, InboxOwner {
 
   /** A tab is there, or back from the cache. */
   joined(tab: Tab): void {
-    if (this.#state === 'closed' || this.#state === 'disconnected') this.link.core.signal(SIGNAL.start);
+    if (this.#state === 'closed' || this.#state === 'disconnected') this.link.say(SAY.start);
     tab.post({ t: 'foreground', policy: this.foreground });
     this.#activity();
     this.#shows(tab);
@@ -125,7 +126,7 @@ export class Device implements LinkOwner, InboxOwner {
     switch (said.t) {
       case 'visible':
         tab.visible = said.visible;
-        if (said.visible) this.link.core.signal(SIGNAL.visible);
+        if (said.visible) this.link.say(SAY.visible);
         this.#activity();
         break;
       case 'online':
@@ -183,7 +184,7 @@ export class Device implements LinkOwner, InboxOwner {
       case 'forget':
         return new Promise<void>((resolve) => {
           this.#forgetting.push(resolve);
-          this.link.core.signal(SIGNAL.forget);
+          this.link.say(SAY.forget);
         });
       case 'tags': {
         const code = await this.link.tags(ask.add, ask.remove);
@@ -208,12 +209,12 @@ export class Device implements LinkOwner, InboxOwner {
   #activity(frozen = false): void {
     const tabs = this.#owner.tabs().filter((tab) => tab.live);
     const visible = tabs.filter((tab) => tab.visible).length;
-    this.link.core.activity(visible, tabs.length - visible, frozen);
+    this.link.say(SAY.activity, visible, tabs.length - visible, frozen ? 'frozen' : '');
   }
 
   #network(online: boolean): void {
-    const signal = !online ? SIGNAL.offline : this.#online ? SIGNAL.network : SIGNAL.online;
-    if (online || this.#online) this.link.core.signal(signal);
+    const signal = !online ? SAY.offline : this.#online ? SAY.network : SAY.online;
+    if (online || this.#online) this.link.say(signal);
     this.#online = online;
   }
 
@@ -271,7 +272,7 @@ export class Device implements LinkOwner, InboxOwner {
     const behind = listening.length > 0 ? Math.min(...listening.map((tab) => tab.behind)) : 0;
     if (this.#holding ? behind * 2 > BEHIND : behind < BEHIND) return;
     this.#holding = !this.#holding;
-    this.link.core.signal(this.#holding ? SIGNAL.hold : SIGNAL.goOn);
+    this.link.say(this.#holding ? SAY.hold : SAY.goOn);
   }
 
   /** Gives the session what waits in the queue, also what a service worker could not send. */
@@ -281,8 +282,8 @@ export class Device implements LinkOwner, InboxOwner {
     const fresh = waiting.filter((receipt) => !out.has(receipt.q));
     if (fresh.length === 0) return;
     this.#reported.push(...fresh);
-    for (const { id, stage, at, action } of fresh) this.link.core.receipt(uuidBytes(id), stage, at, action);
-    this.link.core.report();
+    for (const { id, stage, at, action } of fresh) this.link.say(SAY.receipt, stage, at, action, uuidBytes(id));
+    this.link.say(SAY.report);
   }
 
   // ------------------------------------------------------------------ from the core
@@ -290,7 +291,7 @@ export class Device implements LinkOwner, InboxOwner {
   async store(batch: Batch): Promise<void> {
     const stored = batch.messages.filter((incoming) => incoming.stored).map((incoming) => incoming.m);
     const entries = await this.inbox.take(stored, batch.cursors);
-    for (const { id } of batch.recalls) this.#recall(id);
+    for (const id of batch.recalls) this.#recall(id);
     for (const tab of this.#owner.tabs()) tab.pump();
     for (const { m, stored: kept } of batch.messages) if (!kept) this.#live(m);
     for (const entry of entries) this.#notifier.consider(entry);

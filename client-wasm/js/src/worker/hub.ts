@@ -22,7 +22,7 @@ import { noteUser, socketLock } from '../store/users.js';
 import { Writer } from '../store/writer.js';
 import { Device, type DeviceOwner } from './device.js';
 import { Peers } from './peers.js';
-import { SIGNAL } from './link.js';
+import { SAY } from './link.js';
 import { Tab } from './tab.js';
 import { Fatal, loadCore } from './wasm.js';
 
@@ -153,7 +153,7 @@ export class Hub implements DeviceOwner {
     port.close();
     if (this.#tabs.size > 0 || this.#waiting.size > 0 || this.#lastTab.length > 0) return;
     this.#lastTab = [
-      setTimeout(() => this.#device?.link.core.signal(SIGNAL.stop), CLOSE_SOCKET_MS),
+      setTimeout(() => this.#device?.link.say(SAY.stop), CLOSE_SOCKET_MS),
       setTimeout(() => void this.#end(), CLOSE_WORKER_MS),
     ];
   }
@@ -243,7 +243,7 @@ export class Hub implements DeviceOwner {
     if (this.#ended) return;
     this.#ended = true;
     try {
-      this.#device?.link.core.signal(SIGNAL.stop);
+      this.#device?.link.say(SAY.stop);
       await this.#writer?.stop();
       this.#writer?.store.close();
       this.#peers?.close();

@@ -1,8 +1,7 @@
 /**
  * The core's host: what the Rust session asks for, done with storage and tabs.
  *
- * The names are the contract with `client-wasm/src/host.rs`; numbers are the variants of the
- * session's enums in the order of `perform.rs`.
+ * `SAY` and the cases of `tell` are the contract with `client-wasm/src/driver.rs` and `host.rs`.
  */
 import { Core } from '#core';
 import type { NotificationContent, State } from '../page/api.js';
@@ -11,8 +10,8 @@ import type { Config, ErrorData, MessageData } from '../port/protocol.js';
 import type { Change, Cursors, Loaded } from '../store/store.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
-/** Signals of `Core.signal`. */
-export const SIGNAL = {
+/** Kinds of `Core.input`. */
+export const SAY = {
   start: 0,
   stop: 1,
   online: 2,
@@ -24,7 +23,22 @@ export const SIGNAL = {
   goOn: 8,
   tokenUnavailable: 9,
   tokenDenied: 10,
+  cursor: 11,
+  begin: 12,
+  saved: 13,
+  stored: 14,
+  storeFailed: 15,
+  token: 16,
+  anonymous: 17,
+  subscribe: 18,
+  unsubscribe: 19,
+  tags: 20,
+  receipt: 21,
+  report: 22,
+  activity: 23,
 } as const;
+
+const NOTHING: Uint8Array = new Uint8Array();
 
 /** A message as it came from the gateway. */
 export interface Incoming {
@@ -36,7 +50,7 @@ export interface Incoming {
 /** A batch the session wants in one transaction. */
 export interface Batch {
   messages: Incoming[];
-  recalls: { id: string; tag: string }[];
+  recalls: string[];
   cursors: Cursors;
 }
 
@@ -76,31 +90,20 @@ export function closeError(code: number): PushErrorCode {
   return 'unavailable';
 }
 
-function reasonText(reason: number, code: number): string | undefined {
-  switch (reason) {
-    case 0:
-      return undefined;
-    case 1:
-      return `${closeError(code)} (${code})`;
-    case 2:
-      return 'the gateway could not be reached or the connection broke';
-    case 3:
-      return 'the connection fell silent';
-    case 4:
-      return 'the gateway did not answer in time';
-    case 5:
-      return 'token-failed';
-    case 6:
-    case 7:
-      return 'unauthorized';
-    case 8:
-      return 'forgotten';
-    case 9:
-      return 'no tab is connected';
-    default:
-      return 'protocol-violation';
-  }
-}
+/** By the number of the session's reason; close codes are numbers from 1000. */
+const REASONS = [
+  undefined,
+  undefined,
+  'the gateway could not be reached or the connection broke',
+  'the connection fell silent',
+  'the gateway did not answer in time',
+  'token-failed',
+  'unauthorized',
+  'unauthorized',
+  'forgotten',
+  'no tab is connected',
+  'protocol-violation',
+];
 
 /** The WebSocket of the gateway at `url`. */
 export function socketUrl(url: string): string {
@@ -117,7 +120,7 @@ export function agent(): string {
 
 /** See the top of the file. */
 export class Link {
-  readonly core: Core;
+  readonly #core: Core;
   readonly #owner: LinkOwner;
   #batch: Batch = { messages: [], recalls: [], cursors: {} };
   #cursors: Cursors = {};
@@ -127,172 +130,155 @@ export class Link {
   constructor(config: Config, owner: LinkOwner) {
     this.#owner = owner;
     const seed = new Float64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0] as number;
-    this.core = new Core(this, socketUrl(config.url), config.app, agent(), config.user !== '', seed);
+    this.#core = new Core(this, socketUrl(config.url), config.app, agent(), config.user !== '', seed);
+  }
+
+  /** Tells the session something; which arguments count is said in `driver.rs`. */
+  say(kind: number, x = 0, y = 0, text = '', bytes = NOTHING): void {
+    this.#core.input(kind, x, y, text, bytes);
   }
 
   /** Takes the device over, as storage holds it, and connects. */
   begin(loaded: Loaded, known: string[]): void {
     this.#cursors = { ...loaded.cursors };
-    for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.core.cursor(log, epoch, seq);
-    const recent = new Uint8Array(known.length * 16);
-    known.forEach((id, i) => recent.set(uuidBytes(id), i * 16));
-    const { registration, secret } = loaded.identity ?? { registration: '', secret: new Uint8Array() };
-    this.core.begin(registration, secret, loaded.generation, loaded.forgetting, recent, Date.now());
+    for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.say(SAY.cursor, epoch, seq, log);
+    const { registration = '', secret = NOTHING } = loaded.identity ?? {};
+    const bytes = new Uint8Array(secret.length + known.length * 16);
+    bytes.set(secret);
+    known.forEach((id, i) => bytes.set(uuidBytes(id), secret.length + i * 16));
+    this.say(SAY.begin, loaded.generation, loaded.forgetting ? -Date.now() : Date.now(), registration, bytes);
   }
 
   /** Changes tags; the promise ends with the gateway's answer, 0 if it took them. */
   tags(add: string[], remove: string[]): Promise<number> {
     this.#wish += 1;
-    const wish = this.#wish;
+    const lines = [...add.map((tag) => `+${tag}`), ...remove.map((tag) => `-${tag}`)];
     return new Promise((resolve) => {
-      this.#wishes.set(wish, resolve);
-      if (!this.core.tags(wish, add.join('\n'), remove.join('\n'))) {
-        this.#wishes.delete(wish);
-        resolve(400);
-      }
+      this.#wishes.set(this.#wish, resolve);
+      this.say(SAY.tags, this.#wish, 0, lines.join('\n'));
     });
   }
 
-  // ------------------------------------------------------------------ called by the core
-
-  needToken(why: number): void {
-    this.#owner.needToken(TOKEN_WHYS[why] ?? 'connect');
+  /** Called by the core. */
+  tell(kind: number, x: number, y: number, text: string, bytes: Uint8Array): void {
+    const owner = this.#owner;
+    switch (kind) {
+      case 0:
+        return owner.needToken(TOKEN_WHYS[x] ?? 'connect');
+      case 1:
+        this.#batch.messages.push(messageOf(text, x, y, bytes));
+        return;
+      case 2:
+        this.#batch.recalls.push(uuidText(bytes));
+        return;
+      case 3:
+        this.#cursors[text] = [x, y];
+        return;
+      case 4:
+        delete this.#cursors[text];
+        return;
+      case 5:
+        return this.#commit(x);
+      case 6:
+        void owner
+          .keep({ identity: text ? { registration: text, secret: bytes } : null, generation: x, forgetting: y > 0 })
+          .then(() => this.say(SAY.saved));
+        return;
+      case 7:
+        this.#cursors = {};
+        this.#batch = { messages: [], recalls: [], cursors: {} };
+        return owner.wipe(WIPES[x] ?? 'forgotten');
+      case 8:
+        return owner.state(STATES[x] ?? 'closed', y >= 1000 ? `${closeError(y)} (${y})` : REASONS[y]);
+      case 9: {
+        const [registration = '', user = '', session = '', ...topics] = text.split('\n');
+        return owner.welcomed(registration, user, session, topics);
+      }
+      case 10:
+        return owner.subscribed(text, x > 0);
+      case 11:
+        return owner.refused(text, x);
+      case 12:
+        return owner.unsubscribed(text);
+      case 13:
+        this.#wishes.get(x)?.(y);
+        this.#wishes.delete(x);
+        return;
+      case 14:
+        return owner.logEnded(text, x);
+      case 15:
+        return owner.gap(text, GAPS[x] ?? 'unspecified');
+      case 16:
+        return owner.receiptsTaken(x);
+      case 17:
+        return owner.forgotten();
+      case 18:
+        return this.#fault(x, y, text && `: ${text}`);
+      case 19:
+        return owner.heard(x > 0);
+      default:
+    }
   }
 
-  message(
-    log: string,
-    stored: boolean,
-    id: Uint8Array,
-    texts: string[],
-    flags: number,
-    published: number,
-    expires: number,
-  ): void {
-    const [body = '', ext = '', key = ''] = texts;
-    const m: MessageData = { id: uuidText(id), log, body, ext, published, expires, urgency: flags & 3, key };
-    if (flags & 4) m.note = noteOf(texts.slice(3), flags);
-    this.#batch.messages.push({ m, stored });
-  }
-
-  recall(id: Uint8Array, tag: string): void {
-    this.#batch.recalls.push({ id: uuidText(id), tag });
-  }
-
-  cursor(log: string, epoch: number, seq: number): void {
-    this.#cursors[log] = [epoch, seq];
-  }
-
-  ended(log: string): void {
-    delete this.#cursors[log];
-  }
-
-  commit(no: number): void {
+  #commit(no: number): void {
     const batch = { ...this.#batch, cursors: { ...this.#cursors } };
     this.#batch = { messages: [], recalls: [], cursors: {} };
     void this.#owner.store(batch).then(
-      () => this.core.stored(no),
-      () => this.core.storeFailed(no),
+      () => this.say(SAY.stored, no),
+      () => this.say(SAY.storeFailed, no),
     );
   }
 
-  save(registration: string, secret: Uint8Array, generation: number, forgetting: boolean): void {
-    const identity = registration ? { registration, secret } : null;
-    void this.#owner.keep({ identity, generation, forgetting }).then(() => this.core.saved());
-  }
-
-  wipe(why: number): void {
-    this.#cursors = {};
-    this.#batch = { messages: [], recalls: [], cursors: {} };
-    this.#owner.wipe(WIPES[why] ?? 'forgotten');
-  }
-
-  state(state: number, reason: number, code: number): void {
-    this.#owner.state(STATES[state] ?? 'closed', reasonText(reason, code));
-  }
-
-  welcomed(registration: string, user: string, session: string, topics: string[]): void {
-    this.#owner.welcomed(registration, user, session, topics);
-  }
-
-  subscribed(topic: string, recovered: boolean): void {
-    this.#owner.subscribed(topic, recovered);
-  }
-
-  refused(topic: string, error: number): void {
-    this.#owner.refused(topic, error);
-  }
-
-  unsubscribed(topic: string): void {
-    this.#owner.unsubscribed(topic);
-  }
-
-  settled(wish: number, error: number): void {
-    this.#wishes.get(wish)?.(error);
-    this.#wishes.delete(wish);
-  }
-
-  logEnded(log: string, why: number): void {
-    this.#owner.logEnded(log, why);
-  }
-
-  gap(log: string, reason: number): void {
-    this.#owner.gap(log, GAPS[reason] ?? 'unspecified');
-  }
-
-  receiptsTaken(count: number): void {
-    this.#owner.receiptsTaken(count);
-  }
-
-  forgotten(): void {
-    this.#owner.forgotten();
-  }
-
-  fault(kind: number, code: number, text: string): void {
-    const detail = text ? `: ${text}` : '';
-    if (kind === 0) {
-      this.#owner.error({ code: closeError(code), message: `the gateway closed with ${code}${detail}` });
-    } else if (kind === 1) {
-      this.#owner.error({ code: 'unauthorized', message: `the gateway refuses the token${detail}` });
-    } else if (kind === 2) {
-      this.#owner.error({
-        code: 'unauthorized',
-        message: `the gateway refused the new token (${code}); the old one is used until it expires`,
-        temporary: true,
-      });
+  #fault(what: number, code: number, detail: string): void {
+    if (what === 0) this.#owner.error({ code: closeError(code), message: `the gateway closed with ${code}${detail}` });
+    else if (what === 1) this.#owner.error({ code: 'unauthorized', message: `the gateway refuses the token${detail}` });
+    else if (what === 2) {
+      const message = `the gateway refused the new token (${code}); the old one is used until it expires`;
+      this.#owner.error({ code: 'unauthorized', message, temporary: true });
     }
     // 3, storage: told where it happened.
   }
-
-  heard(beat: boolean): void {
-    this.#owner.heard(beat);
-  }
 }
 
+const decoder = new TextDecoder();
+
+/** The texts of a message, each after its length in four bytes. */
+function textsOf(bytes: Uint8Array): string[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const texts = [];
+  for (let at = 17; at < bytes.length; ) {
+    const end = at + 4 + view.getUint32(at, true);
+    texts.push(decoder.decode(bytes.subarray(at + 4, end)));
+    at = end;
+  }
+  return texts;
+}
+
+function messageOf(log: string, published: number, expires: number, bytes: Uint8Array): Incoming {
+  const flags = bytes[16] ?? 0;
+  const [body = '', ext = '', key = '', ...note] = textsOf(bytes);
+  const m: MessageData = { id: uuidText(bytes.subarray(0, 16)), log, body, ext, published, expires, urgency: flags & 3, key };
+  if (flags & 4) m.note = noteOf(note, flags);
+  return { m, stored: !!(flags & 8) };
+}
+
+/** Drops what is empty: it would only weigh in the inbox. */
 function noteOf(texts: string[], flags: number): NotificationContent {
-  const [title = '', body = '', icon, image, badge, url, tag, lang, dir] = texts;
+  const [title = '', body = '', icon, image, badge, url, tag, lang, dir, ...rest] = texts;
   const actions = [];
-  for (let i = 9; i + 3 < texts.length; i += 4) {
-    const [action = '', label = '', actionIcon, actionUrl] = texts.slice(i, i + 4);
-    actions.push({
-      action,
-      title: label,
-      ...(actionIcon && { icon: actionIcon }),
-      ...(actionUrl && { url: actionUrl }),
-    });
+  for (let i = 0; i < rest.length; i += 4) {
+    const [action = '', label = '', actionIcon, actionUrl] = rest.slice(i, i + 4);
+    actions.push({ action, title: label, ...full({ icon: actionIcon, url: actionUrl }) });
   }
   return {
     title,
     body,
-    ...(icon && { icon }),
-    ...(image && { image }),
-    ...(badge && { badge }),
-    ...(url && { url }),
-    ...(tag && { tag }),
-    ...(lang && { lang }),
-    ...(dir && { dir }),
+    ...full({ icon, image, badge, url, tag, lang, dir }),
     ...(actions.length > 0 && { actions }),
-    ...(!!(flags & 8) && { requireInteraction: true }),
-    ...(!!(flags & 16) && { silent: true }),
-    ...(!!(flags & 32) && { renotify: true }),
+    ...full({ requireInteraction: !!(flags & 16), silent: !!(flags & 32), renotify: !!(flags & 64) }),
   };
+}
+
+function full<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as never;
 }
