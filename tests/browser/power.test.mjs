@@ -48,10 +48,13 @@ test('ten kills of the whole browser under traffic lose nothing and show nothing
       await until('the browser to follow', () => !flowing || accepted.length - arrived().size < 40, { within: 60_000 });
     }
   })();
+  t.after(() => { flowing = false; });
   for (let kill = 0; kill < KILLS; kill++) {
     // After a random number of messages in this life, or in the middle of its start, the power goes.
     const enough = arrived().size + Math.floor(Math.random() * 25);
-    await until('traffic', () => arrived().size >= enough, { within: 30_000 });
+    await until('traffic', () => arrived().size >= enough, { within: 30_000 }).catch(async (fault) => {
+      throw new Error(`${fault.message}; kill ${kill}, ${accepted.length} accepted, ${arrived().size} arrived, ${await stage.tell(tab)}`);
+    });
     await stage.browser.kill();
     await stage.startBrowser();
     tab = await stage.openEarly('tab', { topic: 'news', foreground: 'always' });
@@ -91,7 +94,7 @@ test('messages published while the browser was closed arrive when it opens again
   await until('all to be told', () => stage.app.handled.length >= away.length);
   assert.deepEqual(stage.app.lives.flat().map(({ title }) => title), away);
   for (const title of away) await stage.bus.see(title);
-  assert.deepEqual(doubled(stage.bus.popUps), []);
+  for (const title of away) assert.equal(stage.bus.times(title), 1);
 });
 
 test('a browser that slept hears afterwards what came meanwhile, once', async (t) => {

@@ -113,6 +113,7 @@ function paintLink() {
   byId('link-toggle').textContent = wantsLink ? 'Disconnect' : 'Connect';
   flow.connection({ connected, tabs: status.tabs ?? 0, tier: TIER_WORDS[status.tier] });
   trace.update({ connected, heardAt: status.lastHeardAt });
+  setText('trace-hint', `the last ${Math.round(trace.span() / 1000)} seconds`);
   paintTargets(status.registration);
 }
 

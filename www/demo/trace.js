@@ -1,7 +1,8 @@
 // The pulse of the connection: a flat line while it is open and silent, a spike for everything
 // heard from the gateway, dashes while there is no connection.
 
-const SPAN_MS = 120_000;
+/** A young page shows its whole life, an older one the last two minutes. */
+const SPAN_MS = { least: 20_000, most: 120_000 };
 const WIDTH = 480;
 const MIDDLE = 34;
 
@@ -9,6 +10,12 @@ export class Trace {
   #svg = document.getElementById('trace');
   #beats = [];
   #spans = [];
+  #since = Date.now();
+
+  /** How far back it shows, milliseconds. */
+  span(now = Date.now()) {
+    return Math.min(SPAN_MS.most, Math.max(SPAN_MS.least, now - this.#since));
+  }
 
   /** Call about once a second with what is known now. */
   update({ connected, heardAt, at = Date.now() }) {
@@ -26,12 +33,13 @@ export class Trace {
   }
 
   #trim(now) {
-    this.#beats = this.#beats.filter(({ at }) => at > now - SPAN_MS);
-    this.#spans = this.#spans.filter(({ to }) => to > now - SPAN_MS);
+    this.#beats = this.#beats.filter(({ at }) => at > now - SPAN_MS.most);
+    this.#spans = this.#spans.filter(({ to }) => to > now - SPAN_MS.most);
   }
 
   #draw(now) {
-    const x = (at) => WIDTH - (Math.min(now - at, SPAN_MS) / SPAN_MS) * WIDTH;
+    const span = this.span(now);
+    const x = (at) => WIDTH - (Math.min(now - at, span) / span) * WIDTH;
     const paths = this.#spans.map(({ connected, from, to }) => {
       const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
       if (!connected) path.setAttribute('class', 'down');

@@ -47,10 +47,13 @@ class Stage {
 
   async ready(tab) {
     const connected = () => tab.run('Boolean(globalThis.pg?.loaded && pg.ready())');
-    await until('the tab to be connected', connected).catch(async (fault) => {
-      const seen = await tab.run('JSON.stringify({ status: globalThis.pg?.client?.status, states: pg.states, subs: pg.subs, errors: pg.errors })').catch(String);
-      throw new Error(`${fault.message}: ${seen} ${tab.console.join(' | ')}`);
-    });
+    await until('the tab to be connected', connected).catch(async (fault) => { throw new Error(`${fault.message}: ${await this.tell(tab)}`); });
+  }
+
+  /** How a tab is doing, for the message of a failed test. */
+  async tell(tab) {
+    const seen = 'JSON.stringify({ status: globalThis.pg?.client?.status, states: pg.states, subs: pg.subs, errors: pg.errors, got: pg.got.length })';
+    return `${await tab.run(seen).catch(String)} ${tab.console.join(' | ')}`;
   }
 
   /** Lets pages of this app pop up notifications, as a person's click would. */
