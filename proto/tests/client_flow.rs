@@ -81,7 +81,7 @@ fn a_token_is_fetched_before_the_socket_opens_and_an_anonymous_device_asks_for_n
 fn a_first_welcome_is_kept() {
     let mut phone = Phone::at_hello(nothing());
     phone.take();
-    let welcome = Welcome { secret: vec![9; 32].into(), ..welcome("r7", &[("device", 3)]) };
+    let welcome = Welcome { secret: vec![9; 32], ..welcome("r7", &[("device", 3)]) };
     phone.frame(ServerFrame::Welcome(Box::new(welcome)));
     let effects = phone.take();
     let save = &saves(&effects)[0];
@@ -95,7 +95,7 @@ fn a_first_welcome_is_kept() {
 fn a_changed_registration_wipes_the_inbox_before_anything_else() {
     let mut phone = Phone::at_hello(known());
     phone.take();
-    let welcome = Welcome { secret: vec![9; 32].into(), ..welcome("r8", &[("device", 3)]) };
+    let welcome = Welcome { secret: vec![9; 32], ..welcome("r8", &[("device", 3)]) };
     phone.frame(ServerFrame::Welcome(Box::new(welcome)));
     let effects = phone.take();
     assert!(matches!(effects[0], Effect::WipeInbox(Wipe::RegistrationChanged)), "{effects:?}");

@@ -52,11 +52,7 @@ fn every_request() -> Vec<ClientFrame> {
             ttl_s: Some(0),
             message_id: id(1),
         })),
-        ClientFrame::SetWebPush(WebPush {
-            endpoint: String::new(),
-            p256dh: bytes::Bytes::new(),
-            auth: bytes::Bytes::new(),
-        }),
+        ClientFrame::SetWebPush(WebPush { endpoint: String::new(), p256dh: Vec::new(), auth: Vec::new() }),
     ]
 }
 

@@ -3,7 +3,6 @@
 use super::{Notification, NotifyBody};
 use crate::id::{AppId, Cursor, MessageId, RegistrationId, Tag, Topic, UserId};
 use crate::time::UnixMs;
-use bytes::Bytes;
 
 /// One message from a client: a frame, and whether it wants an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +65,7 @@ pub struct Hello {
     /// JWT of the app's backend; empty only where the app allows anonymous devices.
     pub token: String,
     /// Id and secret from an earlier Welcome; `None` on the first connect.
-    pub registration: Option<(RegistrationId, Bytes)>,
+    pub registration: Option<(RegistrationId, Vec<u8>)>,
     /// Orders the holders of this registration.
     pub generation: u64,
     /// What this device has safely stored; cursors with names that are no log are left out.
@@ -181,7 +180,7 @@ pub struct WebPush {
     /// Where its push service takes messages; empty: removed.
     pub endpoint: String,
     /// P-256 public key, 65 bytes.
-    pub p256dh: Bytes,
+    pub p256dh: Vec<u8>,
     /// Authentication secret, 16 bytes.
-    pub auth: Bytes,
+    pub auth: Vec<u8>,
 }

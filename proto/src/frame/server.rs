@@ -3,7 +3,6 @@
 use super::{CloseCode, ErrorCode, Message};
 use crate::id::{Cursor, LogName, MessageId, Position, Seq};
 use crate::time::UnixMs;
-use bytes::Bytes;
 
 /// A frame from a gateway.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +57,7 @@ pub struct Welcome {
     /// The registration of this device: keep it.
     pub registration: String,
     /// Only when newly made, shown once; empty otherwise.
-    pub secret: Bytes,
+    pub secret: Vec<u8>,
     /// Names this link.
     pub session: String,
     /// Changes when the gateway process restarts.

@@ -3,14 +3,13 @@
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq};
 use crate::session::client::{ClientSession, Config, Effect, Entry, Identity, Save, Socket, Store};
 use crate::time::{Instant, UnixMs};
-use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What survives a crash.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     /// Id and secret.
-    pub registration: Option<(RegistrationId, Bytes)>,
+    pub registration: Option<(RegistrationId, Vec<u8>)>,
     /// Last used generation.
     pub generation: u64,
     /// A Forget is under way.

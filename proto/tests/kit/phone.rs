@@ -44,7 +44,7 @@ pub fn nothing() -> Identity {
 /// A device that has been here.
 pub fn known() -> Identity {
     Identity {
-        registration: Some((pulsegate_proto::id::RegistrationId::parse("r1").unwrap(), vec![1; 32].into())),
+        registration: Some((pulsegate_proto::id::RegistrationId::parse("r1").unwrap(), vec![1; 32])),
         generation: 5,
         cursors: vec![cursor("device", 10), cursor("topic:a", 20)],
         recent: vec![id(1), id(2)],

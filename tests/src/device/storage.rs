@@ -149,7 +149,7 @@ impl Storage {
         });
         let recent = held.shown.iter().map(|shown| MessageId::parse(&shown.id).unwrap());
         Identity {
-            registration: held.registration.map(|(id, secret)| (id, secret.into())),
+            registration: held.registration,
             generation: held.generation,
             cursors: cursors.collect(),
             recent: recent.collect(),

@@ -8,7 +8,6 @@ use crate::frame::{
 };
 use crate::id::{Cursor, LogName, MessageId, Position};
 use crate::time::UnixMs;
-use bytes::Bytes;
 
 /// Reads a frame of a gateway; `None`: unset, or of a kind this build does not know, to be ignored.
 ///
@@ -244,7 +243,7 @@ fn welcome(mut fields: Fields<'_>) -> Option<ServerFrame> {
             5 => &mut it.network_key,
             15 => &mut it.user,
             2 => {
-                it.secret = Bytes::copy_from_slice(fields.bytes(value));
+                it.secret = fields.bytes(value).to_vec();
                 continue;
             }
             8 => {

@@ -80,7 +80,7 @@ fn hello(it: wire::Hello) -> Result<Hello, FrameError> {
         let id = RegistrationId::parse(&it.registration_id).map_err(|_| {
             FrameError::new(FrameErrorKind::UnknownRegistration, "no registration has such an id")
         })?;
-        Some((id, it.registration_secret))
+        Some((id, it.registration_secret.to_vec()))
     };
     let mut agent = it.agent;
     let mut end = agent.len().min(limits::AGENT_BYTES);
@@ -213,7 +213,7 @@ fn web_push(it: wire::SetWebPush) -> Result<WebPush, Senseless> {
     if !removed && (it.p256dh.len() != 65 || it.auth.len() != 16) {
         return Err((ErrorCode::Invalid, "p256dh must have 65 bytes and auth 16"));
     }
-    Ok(WebPush { endpoint: it.endpoint, p256dh: it.p256dh, auth: it.auth })
+    Ok(WebPush { endpoint: it.endpoint, p256dh: it.p256dh.to_vec(), auth: it.auth.to_vec() })
 }
 
 /// The bytes of a frame.
@@ -351,7 +351,7 @@ fn deliver(log: &LogName, at: Position, what: u32, content: &[u8]) -> Bytes {
 fn welcome(it: Welcome) -> wire::Welcome {
     wire::Welcome {
         registration_id: it.registration,
-        registration_secret: it.secret,
+        registration_secret: it.secret.into(),
         session_id: it.session,
         boot_id: it.boot,
         network_key: it.network_key,

@@ -3,7 +3,6 @@
 use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
-use bytes::Bytes;
 
 /// A socket, numbered by the session. Events of a number the session has let go of are ignored, so
 /// a driver may report them late. During a move two are open at once.
@@ -35,7 +34,7 @@ pub struct Config {
 #[derive(Clone, Debug, Default)]
 pub struct Identity {
     /// Id and secret.
-    pub registration: Option<(RegistrationId, Bytes)>,
+    pub registration: Option<(RegistrationId, Vec<u8>)>,
     /// Last used generation.
     pub generation: u64,
     /// What is safely stored.
@@ -304,7 +303,7 @@ pub enum Entry {
 #[derive(Clone, PartialEq)]
 pub struct Save {
     /// Id and secret; `None`: none any more.
-    pub registration: Option<(RegistrationId, Bytes)>,
+    pub registration: Option<(RegistrationId, Vec<u8>)>,
     /// Last used generation.
     pub generation: u64,
     /// A Forget is under way.

@@ -62,7 +62,6 @@ use crate::id::RegistrationId;
 use crate::reconnect::Backoff;
 use crate::time::{Instant, UnixMs};
 use ack::Pace;
-use bytes::Bytes;
 use core::marker::PhantomData;
 use dedup::Dedup;
 use link::Link;
@@ -89,7 +88,7 @@ pub struct ClientSession {
     offline: bool,
     visible: bool,
 
-    registration: Option<(RegistrationId, Bytes)>,
+    registration: Option<(RegistrationId, Vec<u8>)>,
     generation: u64,
     link_no: u64,
     forgetting: bool,

@@ -90,7 +90,7 @@ impl ServerSession {
     fn welcome(&mut self, admission: Admission) {
         let welcome = Welcome {
             registration: admission.registration.as_str().to_owned(),
-            secret: admission.secret.map(|secret| Bytes::copy_from_slice(&secret)).unwrap_or_default(),
+            secret: admission.secret.map(|secret| secret.to_vec()).unwrap_or_default(),
             session: admission.session.as_str().to_owned(),
             boot: admission.boot_id,
             network_key: admission.network_key,
