@@ -35,13 +35,13 @@ pub(super) struct Jobs {
     /// Admission, or the commit under way.
     registry: Option<Boxed<Answer>>,
     read: Option<Boxed<Answer>>,
-    commits: Option<Box<VecDeque<Waiting>>>,
+    commits: VecDeque<Waiting>,
 }
 
 impl Jobs {
     /// Whether the socket should be left alone until something is done.
     pub(super) fn is_full(&self) -> bool {
-        self.commits.as_ref().is_some_and(|commits| commits.len() >= COMMITS)
+        self.commits.len() >= COMMITS
     }
 
     pub(super) fn start_registry(&mut self, job: impl Future<Output = Answer> + Send + 'static) {
@@ -53,7 +53,7 @@ impl Jobs {
     }
 
     pub(super) fn queue(&mut self, waiting: Waiting) {
-        self.commits.get_or_insert_default().push_back(waiting);
+        self.commits.push_back(waiting);
     }
 
     /// The next commit, if its turn has come.
@@ -61,9 +61,9 @@ impl Jobs {
         if self.registry.is_some() {
             return None;
         }
-        let next = self.commits.as_mut()?.pop_front();
-        if next.is_none() {
-            self.commits = None;
+        let next = self.commits.pop_front();
+        if self.commits.is_empty() {
+            self.commits = VecDeque::new();
         }
         next
     }
@@ -71,7 +71,7 @@ impl Jobs {
     /// What is left of the registry's work when the connection is over: a device that says something and hangs up
     /// has said it. The read is dropped: nobody would get what it finds.
     pub(super) fn into_rest(self) -> (Option<Boxed<Answer>>, VecDeque<Waiting>) {
-        (self.registry, self.commits.map(|commits| *commits).unwrap_or_default())
+        (self.registry, self.commits)
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {

@@ -149,7 +149,7 @@ impl Desk {
             }
             Answer::Read { slot, after, result } => {
                 let input = match result {
-                    Ok(batch) => self.from_store(slot, after, batch),
+                    Ok(batch) => self.stored(slot, after, batch),
                     Err(error) => {
                         tracing::debug!(%error, "a read failed");
                         Input::ReadFailed { slot }
@@ -270,7 +270,7 @@ impl Desk {
         });
     }
 
-    fn from_store(&mut self, slot: Slot, after: Seq, batch: ReadBatch) -> Input {
+    fn stored(&mut self, slot: Slot, after: Seq, batch: ReadBatch) -> Input {
         let Some(reading) = self.slots.get_mut(slot) else { return Input::ReadFailed { slot } };
         reading.caught_up |= batch.end;
         let log = reading.place.board.name();
