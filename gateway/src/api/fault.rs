@@ -1,6 +1,7 @@
 //! What the routing core could not do, as a problem document.
 
 use super::problem::{Code, Problem};
+use pulsegate_proto::id::RegistrationId;
 use pulsegate_routing::{ChangeError, PublishError, RecallError, ReceiptError, StoreError};
 use std::time::Duration;
 
@@ -35,6 +36,31 @@ impl From<StoreError> for Problem {
             _ => Self::new(Code::Unavailable, detail).after(COME_BACK),
         }
     }
+}
+
+/// Why a draft was not published; `named` is what its target named, so that the one at fault can be
+/// pointed at.
+pub(super) fn of_publish(error: PublishError, named: &Named) -> Problem {
+    match (&error, named) {
+        (PublishError::UnknownRegistration(_), Named::One) => Problem::from(error).at("target.registration"),
+        (PublishError::UnknownRegistration(unknown), Named::Many(ids)) => {
+            let index = ids.iter().position(|id| id == unknown);
+            let index = index.map(|index| format!("[{index}]")).unwrap_or_default();
+            Problem::from(error).at(format!("target.registrations{index}"))
+        }
+        _ => error.into(),
+    }
+}
+
+/// The registrations a target named, as it named them.
+#[derive(Clone, Debug)]
+pub(super) enum Named {
+    /// None, or by another kind of target.
+    None,
+    /// `registration`.
+    One,
+    /// `registrations`.
+    Many(Vec<RegistrationId>),
 }
 
 impl From<PublishError> for Problem {

@@ -3,11 +3,12 @@
 use super::fields::Fields;
 use super::problem::{Code, Problem};
 use super::publish::target;
-use super::{request, time};
+use super::request::{self, Path};
+use super::time;
 use crate::config::Scope;
 use crate::state::AppState;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use pulsegate_proto::id::MessageId;
 use pulsegate_routing::{Audience, MessageState, MessageStatus};

@@ -30,7 +30,7 @@ use crate::state::AppState;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use problem::{Code, Problem};
@@ -79,7 +79,10 @@ async fn around(State(state): State<Arc<AppState>>, request: Request, next: Next
         .and_then(|path| static_path(path.as_str()))
         .unwrap_or("other");
     let mut response = next.run(request).await.into_response();
-    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What a route says nothing about is the truth of this moment only.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     state.metrics.answered(path, response.status().as_u16());
     response
 }

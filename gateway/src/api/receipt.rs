@@ -1,10 +1,11 @@
 //! `POST /v1/apps/{app}/receipts`: the road of a service worker that has no socket.
 
+use super::cors;
 use super::problem::{Code, Problem};
-use super::{cors, request};
+use super::request::{self, Path};
 use crate::state::AppState;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};

@@ -2,11 +2,12 @@
 
 use super::fields::Fields;
 use super::problem::{Code, Problem};
-use super::{request, time};
+use super::request::{self, Path};
+use super::time;
 use crate::config::Scope;
 use crate::state::AppState;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use pulsegate_proto::id::{AppId, RegistrationId, Tag, Topic, UserId};
 use pulsegate_routing::{MadeBy, RegistrationInfo};

@@ -5,11 +5,32 @@ use crate::auth::{AccessRefused, Tenant};
 use crate::config::Scope;
 use crate::state::AppState;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// The parameters of a path; what cannot be decoded is a problem document like every refusal.
+pub(super) struct Path<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(parameters)| Self(parameters))
+            .map_err(|rejection| Problem::new(Code::Malformed, rejection.body_text()))
+    }
+}
 
 /// Who asks, if the key of the request opens `app` and holds `scope`.
 pub(super) fn tenant(
@@ -29,8 +50,15 @@ pub(super) fn tenant(
     })
 }
 
-/// Refuses a body that says beforehand that it is too large; 0 = any.
-pub(super) fn check_length(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
+/// Refuses a body that says beforehand that it is too large (0 = any) or packed: unpacking is work
+/// that a small body could ask for without end.
+pub(super) fn check_head(headers: &HeaderMap, limit: u64) -> Result<(), Problem> {
+    let packed = headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if packed {
+        return Err(Problem::new(Code::UnsupportedMedia, "send the body without Content-Encoding"));
+    }
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -52,7 +80,7 @@ pub(super) async fn whole(
     limit: u64,
     patience: Duration,
 ) -> Result<Bytes, Problem> {
-    check_length(headers, limit)?;
+    check_head(headers, limit)?;
     if patience.is_zero() {
         return collect(body, limit).await;
     }

@@ -67,18 +67,7 @@ impl JwksCache {
     }
 
     async fn fetch(&self, url: &str) -> Result<JwkSet, String> {
-        let client = self
-            .client
-            .get_or_init(|| {
-                reqwest::Client::builder()
-                    .https_only(true)
-                    .redirect(reqwest::redirect::Policy::none())
-                    .timeout(TIMEOUT)
-                    .build()
-                    .ok()
-            })
-            .as_ref()
-            .ok_or("no TLS client")?;
+        let client = self.client.get_or_init(|| builder().build().ok()).as_ref().ok_or("no TLS client")?;
         let mut answer = client
             .get(url)
             .send()
@@ -94,6 +83,11 @@ impl JwksCache {
         }
         serde_json::from_slice(&body).map_err(|error| format!("not a key set: {error}"))
     }
+}
+
+/// A client that speaks TLS only and goes nowhere but where it is sent.
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT)
 }
 
 impl Entry {
@@ -119,53 +113,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)] // a test that cannot parse its own text should fail there
-    use super::*;
-
-    const SET: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"e1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
-        {"kty":"EC","crv":"P-256","kid":"c1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
-
-    fn entry(age: Duration) -> (Entry, Instant) {
-        let then = Instant::now();
-        let set = serde_json::from_str(SET).unwrap();
-        let entry = Entry { set: Some((set, then)), asked: Some(then) };
-        (entry, then + age)
-    }
-
-    #[test]
-    fn a_key_is_found_only_for_the_algorithm_of_the_record() {
-        let (entry, now) = entry(Duration::ZERO);
-        assert!(entry.find(now, "e1", JwtAlgorithm::EdDsa).unwrap().is_some());
-        assert!(entry.find(now, "c1", JwtAlgorithm::Es256).unwrap().is_some());
-        assert!(entry.find(now, "c1", JwtAlgorithm::EdDsa).unwrap().is_none());
-        assert!(entry.find(now, "e1", JwtAlgorithm::Hs256).unwrap().is_none());
-        assert!(entry.find(now, "zz", JwtAlgorithm::EdDsa).unwrap().is_none());
-    }
-
-    #[test]
-    fn the_address_is_asked_when_the_set_is_old_or_a_kid_is_new_but_not_in_a_storm() {
-        let (young, now) = entry(Duration::from_secs(31));
-        assert!(!young.wants(now, "e1"));
-        assert!(young.wants(now, "new"));
-        let (fresh, now) = entry(Duration::from_secs(5));
-        assert!(!fresh.wants(now, "new"), "an invented kid must not make us a hammer");
-        let (old, now) = entry(FRESH);
-        assert!(old.wants(now, "e1"));
-        assert!(Entry::default().wants(now, "e1"));
-    }
-
-    #[test]
-    fn a_set_that_cannot_be_renewed_serves_for_a_day() {
-        let (entry, now) = entry(STALE - Duration::from_secs(1));
-        assert!(entry.find(now, "e1", JwtAlgorithm::EdDsa).unwrap().is_some());
-        let late = now + Duration::from_secs(1);
-        assert!(matches!(entry.find(late, "e1", JwtAlgorithm::EdDsa), Err(DeviceRefused::Unavailable(_))));
-    }
-
-    #[tokio::test]
-    async fn plain_http_is_never_asked() {
-        let refused = JwksCache::new().key("http://127.0.0.1:9/keys", "e1", JwtAlgorithm::EdDsa).await;
-        assert!(matches!(refused, Err(DeviceRefused::Unavailable(_))));
-    }
-}
+mod tests;

@@ -119,9 +119,10 @@ async fn store(config: &Config, findings: &mut Findings) -> bool {
     let path = &config.data_dir;
     let what = format!("data_dir {}", path.display());
     if !path.exists() {
-        match path.ancestors().skip(1).find(|parent| parent.as_os_str().is_empty() || parent.exists()) {
-            Some(_) => findings.good(&what, "not there yet; the first start makes it"),
-            None => findings.bad(&what, "not there, and no folder above it is"),
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        match above {
+            Some(above) if !above.is_dir() => findings.bad(&what, "not there, and neither is the folder above it"),
+            _ => findings.good(&what, "not there yet; the first start makes it"),
         }
         return false;
     }

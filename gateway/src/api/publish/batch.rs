@@ -1,14 +1,15 @@
 //! `POST /v1/apps/{app}/messages:batch`: NDJSON in, NDJSON out, in order, each group in one sync.
 
-use super::draft::{self, Frame, KeySource};
+use super::draft::{self, Asked, Frame, KeySource};
 use super::{AcceptedAnswer, IDEMPOTENCY_KEY, too_fast};
+use crate::api::fault::{self, Named};
 use crate::api::problem::{Code, Problem};
-use crate::api::request;
+use crate::api::request::{self, Path};
 use crate::clock;
 use crate::config::{Limits, Scope};
 use crate::state::AppState;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use pulsegate_proto::id::AppId;
-use pulsegate_routing::Draft;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -42,7 +42,7 @@ pub(in crate::api) async fn batch(
         .at("Idempotency-Key"));
     }
     let limits = state.config.load().limits.clone();
-    request::check_length(&headers, limits.batch_bytes)?;
+    request::check_head(&headers, limits.batch_bytes)?;
     // Unbounded, because a client may send everything before it reads anything: a full channel
     // would then stop the reading for ever. The number of lines bounds it.
     let (answers, answered) = unbounded_channel();
@@ -117,7 +117,7 @@ struct Group {
     app: AppId,
     pace: u32,
     answers: UnboundedSender<Bytes>,
-    waiting: Vec<Result<Draft, Problem>>,
+    waiting: Vec<Result<Asked, Problem>>,
 }
 
 impl Group {
@@ -147,15 +147,14 @@ impl Group {
         }
         let began = std::time::Instant::now();
         let mut drafts = Vec::new();
-        let slots: Vec<Option<Problem>> = self
+        let slots: Vec<Result<Named, Problem>> = self
             .waiting
             .drain(..)
-            .map(|line| match line {
-                Ok(draft) => {
-                    drafts.push(draft);
-                    None
-                }
-                Err(problem) => Some(problem),
+            .map(|line| {
+                line.map(|asked| {
+                    drafts.push(asked.draft);
+                    asked.named
+                })
             })
             .collect();
         self.state.metrics.batch_lines(slots.len() as u64);
@@ -166,13 +165,10 @@ impl Group {
         };
         let mut text = Vec::new();
         for slot in slots {
-            let answer = match slot {
-                Some(problem) => Err(problem),
-                None => outcomes.next().map_or_else(
-                    || Err(Problem::new(Code::Internal, "no outcome")),
-                    |outcome| outcome.map_err(Problem::from),
-                ),
-            };
+            let answer = slot.and_then(|named| match outcomes.next() {
+                Some(outcome) => outcome.map_err(|error| fault::of_publish(error, &named)),
+                None => Err(Problem::new(Code::Internal, "no outcome")),
+            });
             match answer {
                 Ok(accepted) => {
                     self.state.metrics.published(began.elapsed());

@@ -1,6 +1,7 @@
 //! From a request's JSON to a draft that routing takes.
 
 use super::{notification, target};
+use crate::api::fault::Named;
 use crate::api::fields::Fields;
 use crate::api::problem::{Code, Problem};
 use crate::api::time;
@@ -19,15 +20,21 @@ pub(super) struct Frame<'a> {
 }
 
 /// Reads one message. `key` is the header's idempotency key; a batch line has its own field.
-pub(super) fn read(bytes: &[u8], frame: &Frame<'_>, key: KeySource<'_>) -> Result<Draft, Problem> {
+pub(super) fn read(bytes: &[u8], frame: &Frame<'_>, key: KeySource<'_>) -> Result<Asked, Problem> {
     let mut fields = Fields::of_body(bytes)?;
     let key = match key {
         KeySource::Header(key) => key.map(str::to_owned),
         KeySource::Line => fields.text("idempotency_key")?,
     };
-    let (target, exclude) = match fields.object("target")? {
-        Some(fields) => target::read(fields)?,
-        None => return Err(Problem::field("target", "missing: whom the message is for")),
+    let Some(target_fields) = fields.object("target")? else {
+        return Err(Problem::field("target", "missing: whom the message is for"));
+    };
+    let one = target_fields.peek("registration").is_some();
+    let (target, exclude) = target::read(target_fields)?;
+    let named = match &target {
+        Target::Registrations(_) if one => Named::One,
+        Target::Registrations(ids) => Named::Many(ids.clone()),
+        _ => Named::None,
     };
     let ttl = fields.seconds("ttl_s")?.map(|s| Duration::from_secs(u64::from(s)));
     let deliver_at = deliver_at(&mut fields, ttl, frame.now)?;
@@ -51,7 +58,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame<'_>, key: KeySource<'_>) -> Resul
     };
     let idempotency = key
         .map(|key| {
-            let asked = Asked { message: &message, target: &target, exclude: &exclude, ttl, deliver_at };
+            let asked = Request { message: &message, target: &target, exclude: &exclude, ttl, deliver_at };
             idempotency(&key, &asked)
         })
         .transpose()?;
@@ -81,7 +88,15 @@ pub(super) fn read(bytes: &[u8], frame: &Frame<'_>, key: KeySource<'_>) -> Resul
             ),
         ));
     }
-    Ok(draft)
+    Ok(Asked { draft, named })
+}
+
+/// A message that was read.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub draft: Draft,
+    /// What its target named, should routing not know one of them.
+    pub named: Named,
 }
 
 /// Where a message's idempotency key is written.
@@ -144,7 +159,7 @@ fn ext(fields: &mut Fields<'_>) -> Result<String, Problem> {
 }
 
 /// Everything a publisher asked for: two requests with one idempotency key must agree on it.
-struct Asked<'a> {
+struct Request<'a> {
     message: &'a Message,
     target: &'a Target,
     exclude: &'a Exclude,
@@ -152,7 +167,7 @@ struct Asked<'a> {
     deliver_at: Option<UnixMs>,
 }
 
-fn idempotency(key: &str, asked: &Asked<'_>) -> Result<Idempotency, Problem> {
+fn idempotency(key: &str, asked: &Request<'_>) -> Result<Idempotency, Problem> {
     let valid =
         (1..=limits::IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && !key.chars().any(char::is_control);
     if !valid {
@@ -164,7 +179,7 @@ fn idempotency(key: &str, asked: &Asked<'_>) -> Result<Idempotency, Problem> {
     Ok(Idempotency { scope: KeyScope::App, key: key.as_bytes().to_vec(), hash: asked.hash() })
 }
 
-impl Asked<'_> {
+impl Request<'_> {
     /// Over the valid types, so that whitespace and the order of fields do not make another body.
     /// Every part is preceded by its length or has a fixed one.
     fn hash(&self) -> [u8; 32] {

@@ -7,13 +7,14 @@ pub(super) mod target;
 
 pub(super) use batch::batch;
 
+use super::fault;
 use super::problem::{Code, Problem};
-use super::request;
+use super::request::{self, Path};
 use crate::clock;
 use crate::config::Scope;
 use crate::state::AppState;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pulsegate_proto::id::MessageId;
@@ -58,12 +59,16 @@ pub(super) async fn publish(
     let bytes = request::whole(&headers, body, limit, patience).await?;
     let frame =
         draft::Frame { app: &tenant.app, now: clock::now(), retention: state.router.settings().retention };
-    let draft = draft::read(&bytes, &frame, draft::KeySource::Header(key))?;
+    let asked = draft::read(&bytes, &frame, draft::KeySource::Header(key))?;
     state.pace.publish(&tenant.app, 1, pace).map_err(|wait| {
         state.metrics.rate_limited("publishes_per_second");
         too_fast(wait)
     })?;
-    let Accepted { id, replayed, .. } = state.router.publish(&tenant.app, draft).await?;
+    let Accepted { id, replayed, .. } = state
+        .router
+        .publish(&tenant.app, asked.draft)
+        .await
+        .map_err(|error| fault::of_publish(error, &asked.named))?;
     state.metrics.published(began.elapsed());
     tracing::debug!(app = %tenant.app, key = tenant.key_id, message = %id, replayed, "accepted");
     Ok((StatusCode::ACCEPTED, axum::Json(AcceptedAnswer::new(id))).into_response())

@@ -71,3 +71,27 @@ async fn the_header_is_refused_and_so_is_too_much() {
     assert_eq!(four[3]["code"], "too_large", "the fourth line is not read");
     assert!(lines(&world.send("POST", PATH, "").await).is_empty());
 }
+
+#[tokio::test]
+async fn an_answer_comes_while_the_batch_is_still_being_sent() {
+    let world = World::new().await;
+    let (lines_in, mut lines_out) = tokio::sync::mpsc::channel::<&'static str>(1);
+    let sending = futures_util::stream::poll_fn(move |context| {
+        lines_out.poll_recv(context).map(|line| line.map(Ok::<_, std::convert::Infallible>))
+    });
+    let mut ask = request("POST", PATH, &[("authorization", KEY)], "");
+    *ask.body_mut() = Body::from_stream(sending);
+    let response = world.public.clone().oneshot(ask).await.unwrap();
+    assert_eq!(response.status(), 200, "the answer begins before the first line");
+    let mut body = response.into_body();
+    for _ in 0..3 {
+        // In two pieces, as a slow network would bring it.
+        lines_in.send("{\"target\":{\"top").await.unwrap();
+        lines_in.send("ic\":\"a\"}}\n").await.unwrap();
+        let frame = body.frame().await.unwrap().unwrap();
+        let line: Value = serde_json::from_slice(frame.data_ref().unwrap()).unwrap();
+        assert_eq!(line["state"], "accepted");
+    }
+    drop(lines_in);
+    assert!(body.frame().await.is_none());
+}

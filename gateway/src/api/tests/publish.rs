@@ -17,6 +17,7 @@ async fn the_contracts_example_is_accepted() {
     let answer = world.publish(body).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
     let accepted = answer.json();
     assert_eq!(accepted["state"], "accepted");
     let id = accepted["id"].as_str().unwrap().to_owned();
@@ -66,6 +67,7 @@ async fn every_kind_of_target_is_taken() {
 #[tokio::test]
 async fn a_wrong_field_is_named() {
     let world = World::new().await;
+    let known = world.device(None).await.registration.to_string();
     let long = "x".repeat(129);
     let thousand: Vec<String> = (0..1001).map(|i| format!("u{i}")).collect();
     for (body, code, field) in [
@@ -90,7 +92,12 @@ async fn a_wrong_field_is_named() {
             "target.exclude.tags",
         ),
         (json!({ "target": { "registration": "no body" } }), "unknown_registration", "target.registration"),
-        (json!({ "target": { "registration": "nobody" } }), "unknown_registration", "target"),
+        (json!({ "target": { "registration": "nobody" } }), "unknown_registration", "target.registration"),
+        (
+            json!({ "target": { "registrations": [known, "nobody"] } }),
+            "unknown_registration",
+            "target.registrations[1]",
+        ),
     ] {
         let answer = world.publish(&body.to_string()).await;
         answer.is_problem(422, code, Some(field));
@@ -147,6 +154,11 @@ async fn what_is_no_json_is_malformed() {
         world.publish(body).await.is_problem(400, "malformed", None);
     }
     world.publish("[]").await.is_problem(422, "invalid_field", Some(""));
+    let packed = [("authorization", KEY), ("content-encoding", "gzip")];
+    for path in ["/v1/apps/demo/messages", "/v1/apps/demo/messages:batch"] {
+        world.ask(request("POST", path, &packed, "x")).await.is_problem(415, "unsupported_media_type", None);
+    }
+    world.send("GET", "/v1/apps/demo/users/%ff", "").await.is_problem(400, "malformed", None);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 fn draft(text: &str) -> Result<Draft, Problem> {
     let app = AppId::parse("demo").unwrap();
     let frame = Frame { app: &app, now: NOW, retention: WEEK };
-    read(text.as_bytes(), &frame, KeySource::Header(None))
+    read(text.as_bytes(), &frame, KeySource::Header(None)).map(|asked| asked.draft)
 }
 
 fn message(text: &str) -> Message {
@@ -64,7 +64,7 @@ fn the_hash_is_of_what_was_asked_for_not_of_how_it_was_written() {
     let hash = |text: &str| {
         let app = AppId::parse("demo").unwrap();
         let frame = Frame { app: &app, now: NOW, retention: WEEK };
-        let draft = read(text.as_bytes(), &frame, KeySource::Header(Some("k"))).unwrap();
+        let draft = read(text.as_bytes(), &frame, KeySource::Header(Some("k"))).unwrap().draft;
         draft.idempotency.unwrap().hash
     };
     let one = hash(r#"{"target":{"users":["a","b"]},"body":"x"}"#);
