@@ -19,12 +19,12 @@ pub async fn the_pair_of_generation_and_link_orders_hellos(world: &mut World) {
         }
     }
     let second = device.session.session.clone();
-    assert_eq!(world.heard.take(), [Heard::Superseded(first, 1, true)]);
+    assert_eq!(world.hear().await, [Heard::Superseded(first, 1, true)]);
     let mut ask = device.ask(world);
     (ask.generation, ask.link) = (5, 1);
     let connected = device.connect_as(world, ask).await.unwrap();
     assert_eq!(connected.superseded.unwrap().session, second);
-    assert_eq!(world.heard.take(), [Heard::Superseded(second, 5, false)]);
+    assert_eq!(world.hear().await, [Heard::Superseded(second, 5, false)]);
     let mut ask = device.ask(world);
     (ask.generation, ask.link) = (4, 99);
     let outcome = device.connect_as(world, ask).await;
@@ -103,7 +103,7 @@ pub async fn a_wrong_secret_is_refused_and_an_unknown_id_begins_anew(world: &mut
     assert_eq!(router.check_secret(&world.app, &device.id, b"x").await.unwrap(), Some(false));
 
     router.delete_registration(&world.app, &device.id).await.unwrap();
-    let heard = world.heard.take();
+    let heard = world.hear().await;
     assert!(heard.contains(&Heard::Deleted(device.id.clone())), "{heard:?}");
     let gone = world.router.delete_registration(&world.app, &device.id).await;
     assert_eq!(gone, Err(ChangeError::NotFound));
@@ -201,7 +201,7 @@ pub async fn a_narrower_grant_ends_what_the_device_made_only(world: &mut World) 
 /// To the device's link; what the link asked for itself is answered, not told.
 pub async fn the_backend_s_changes_are_told(world: &mut World) {
     let device = world.subscriber(&["mine"]).await;
-    world.heard.take();
+    world.hear().await;
     let (app, id) = (world.app.clone(), device.id.clone());
     let router = &world.router;
     router.put_topic(&app, &id, topic("news")).await.unwrap();
@@ -215,7 +215,7 @@ pub async fn the_backend_s_changes_are_told(world: &mut World) {
     assert_eq!(info.subscriptions[0].made_by, MadeBy::Backend);
     let (news, mine) = (LogName::Topic(topic("news")), LogName::Topic(topic("mine")));
     assert_eq!(
-        world.heard.take(),
+        world.hear().await,
         [
             Heard::LogsChanged(id.clone(), vec![news], Vec::new()),
             Heard::LogsChanged(id.clone(), Vec::new(), vec![mine]),

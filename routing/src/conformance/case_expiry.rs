@@ -54,12 +54,12 @@ pub async fn idle_registrations_are_forgotten_and_connected_ones_are_not(world: 
     let connected = world.device(None).await;
     anonymous.disconnect(world).await;
     named.disconnect(world).await;
-    world.heard.take();
+    world.hear().await;
     world.pass(7 * DAY - 5 * SECOND).await;
     assert!(world.router.registration(&world.app, &anonymous.id).await.unwrap().is_some());
     world.pass(10 * SECOND).await;
     assert_eq!(world.router.registration(&world.app, &anonymous.id).await.unwrap(), None);
-    assert_eq!(world.heard.take(), [Heard::Deleted(anonymous.id.clone())]);
+    assert_eq!(world.hear().await, [Heard::Deleted(anonymous.id.clone())]);
     for device in [&named, &connected] {
         assert!(world.router.registration(&world.app, &device.id).await.unwrap().is_some());
     }
@@ -102,10 +102,10 @@ pub async fn trimming_unexpired_entries_is_told_as_a_gap(world: &mut World) {
     assert_eq!(ahead.take_all(world).await, dropped);
     let through = world.router.last(&log);
     let kept = world.say("news").await;
-    world.heard.take();
+    world.hear().await;
     assert_eq!(world.router.trim(&log, through).await.unwrap(), 2);
     let gap = GapInfo { after: 0, resume: through, reason: GapReason::Retention };
-    assert_eq!(world.heard.take(), [Heard::Trimmed(log.clone(), gap)]);
+    assert_eq!(world.hear().await, [Heard::Trimmed(log.clone(), gap)]);
     assert_eq!(world.router.stats().trimmed_entries, 2);
 
     let began = here.logs[&log].began;

@@ -18,7 +18,7 @@ pub async fn a_topic_message_reaches_every_subscriber_once_and_in_order(world: &
         devices.push(world.subscriber(&["news"]).await);
     }
     let mut other = world.subscriber(&["sport"]).await;
-    world.heard.take();
+    world.hear().await;
     let entries = world.router.stats().entries;
     let mut said = Vec::new();
     for _ in 0..5 {
@@ -185,9 +185,9 @@ pub async fn an_idempotency_key_publishes_once_for_a_day(world: &mut World) {
     draft.ttl = Some(Duration::ZERO);
     let again = draft.clone();
     assert!(!world.router.publish(&world.app, draft).await.unwrap().replayed);
-    world.heard.take();
+    world.hear().await;
     assert!(world.router.publish(&world.app, again).await.unwrap().replayed);
-    assert_eq!(world.heard.take(), []);
+    assert_eq!(world.hear().await, []);
 }
 
 /// Scopes.
@@ -221,7 +221,7 @@ pub async fn a_newer_collapse_key_hides_the_older_one(world: &mut World) {
     let draft = collapsing(world.to_topic("news"));
     let next = world.publish(draft).await;
     assert_eq!(device.take_all(world).await, [next]);
-    let removed = world.heard.take().into_iter().filter(|h| matches!(h, Heard::Removed(..)));
+    let removed = world.hear().await.into_iter().filter(|h| matches!(h, Heard::Removed(..)));
     assert_eq!(removed.count(), 3);
 }
 
@@ -271,10 +271,10 @@ pub async fn a_recall_reaches_who_had_the_message_and_nobody_else(world: &mut Wo
     assert_eq!(had.read(world).await, [id, kept]);
     assert_eq!(stored.take_all(world).await, [id, kept]);
     stored.disconnect(world).await;
-    world.heard.take();
+    world.hear().await;
     world.router.recall(&world.app, id).await.unwrap();
     world.router.recall(&world.app, id).await.unwrap();
-    let heard = world.heard.take();
+    let heard = world.hear().await;
     assert!(matches!(heard[..], [Heard::Removed(..), Heard::Appended(..)]), "{heard:?}");
 
     assert_eq!(had.read(world).await, []);
@@ -311,13 +311,13 @@ pub async fn a_recall_of_many_logs_reaches_each(world: &mut World) {
 /// RFC 8030.
 pub async fn time_to_live_zero_is_handed_over_and_never_stored(world: &mut World) {
     let mut device = world.subscriber(&["news"]).await;
-    world.heard.take();
+    world.hear().await;
     let mut draft = world.to_topic("news");
     draft.ttl = Some(Duration::ZERO);
     let accepted = world.router.publish(&world.app, draft).await.unwrap();
     assert_eq!(accepted.targeted, 1);
     let log = LogKey::new(&world.app, Log::Topic(topic("news")));
-    assert_eq!(world.heard.take(), [Heard::Live(log.clone(), accepted.id)]);
+    assert_eq!(world.hear().await, [Heard::Live(log.clone(), accepted.id)]);
     assert_eq!(device.read(world).await, []);
     assert_eq!(world.router.last(&log), 0);
     assert_eq!(world.router.message(&world.app, accepted.id).await.unwrap(), None);

@@ -153,6 +153,14 @@ impl World {
         self.router.tick().await.unwrap();
     }
 
+    /// What was heard since the last look. The wake comes after the answer: another round trip
+    /// through the store makes sure that it has come.
+    pub async fn hear(&self) -> Vec<Heard> {
+        let nothing = self.router.recall(&self.app, MessageId([0xff; 16])).await;
+        assert!(nothing.is_err());
+        self.heard.take()
+    }
+
     /// A fresh message id.
     pub fn id(&mut self) -> MessageId {
         self.ids += 1;

@@ -5,6 +5,7 @@
 //! ask for nothing that a replicated log with compare-and-set rows could not do as well: appends
 //! are idempotent by message id, rows carry a revision, and no method spans two apps.
 
+mod collapse;
 pub mod embedded;
 mod memory;
 mod model;

@@ -5,9 +5,8 @@
 use super::key::{self, Table};
 use super::plan::{After, Plan};
 use super::value::{self, Ending, KeyRow};
-use crate::store::model::{
-    Append, AppendError, Appended, CollapseRow, MessageRow, RecallOutcome, RowState, Scheduled,
-};
+use crate::store::collapse::CollapseRow;
+use crate::store::model::{Append, AppendError, Appended, MessageRow, RecallOutcome, RowState, Scheduled};
 use crate::{EntryKind, Idempotency, Log, LogKey, StoreError};
 use bytes::Bytes;
 use pulsegate_proto::id::{AppId, MessageId, Seq};

@@ -3,7 +3,8 @@
 
 use super::codec::{Damaged, Decoder, Encoder};
 use super::key::{log_bytes, parse_log};
-use crate::store::model::{Append, CollapseEntry, CollapseRow, Counts, HiderRow, MessageRow, RowState};
+use crate::store::collapse::{CollapseEntry, CollapseRow, HiderRow};
+use crate::store::model::{Append, Counts, MessageRow, RowState};
 use crate::{Entry, EntryKind, Expression, KeyScope, Log, Predicate};
 use bytes::Bytes;
 use pulsegate_proto::id::{Epoch, MessageId, RegistrationId, Seq, UserId};
