@@ -9,6 +9,7 @@ mod cors;
 mod fault;
 mod fields;
 mod gateway_list;
+mod host;
 mod message;
 mod openapi;
 mod operation;
@@ -22,6 +23,7 @@ mod route;
 mod schema;
 mod time;
 
+pub use host::is_literal;
 pub use pace::Pace;
 pub use time::parse as parse_time;
 
@@ -30,7 +32,7 @@ use crate::state::AppState;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use problem::{Code, Problem};
@@ -49,7 +51,19 @@ pub fn public(state: Arc<AppState>) -> Router {
 
 /// Everything of the admin listener.
 pub fn admin(state: Arc<AppState>) -> Router {
-    finish(routes(|on| on != On::Public), state)
+    let router = routes(|on| on != On::Public).layer(from_fn_with_state(state.clone(), at_home));
+    finish(router, state)
+}
+
+/// Keeps pages whose name was pointed at this machine out of a listener that asks nobody who they
+/// are. Where it was put on another address on purpose, its names are the operator's.
+async fn at_home(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let loopback = state.config.load().admin_listen.ip().is_loopback();
+    if loopback && request.headers().contains_key(HOST) && !is_literal(request.headers()) {
+        let detail = "ask for this listener by its address or as localhost";
+        return Problem::new(Code::OriginNotAllowed, detail).into_response();
+    }
+    next.run(request).await
 }
 
 fn routes(here: impl Fn(On) -> bool) -> Router<Arc<AppState>> {

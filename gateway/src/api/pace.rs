@@ -1,8 +1,7 @@
-//! Rates of the HTTP side: token buckets by app and by address.
+//! Rates of publishing: a token bucket an app, shared by HTTP and by devices.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,6 @@ const SWEEP_AT: usize = 4096;
 #[derive(Default)]
 pub struct Pace {
     publishes: Buckets<AppId>,
-    registrations: Buckets<IpAddr>,
 }
 
 impl Pace {
@@ -25,15 +23,6 @@ impl Pace {
     /// When to come back; nothing was taken.
     pub fn publish(&self, app: &AppId, n: u32, per_second: u32) -> Result<(), Duration> {
         self.publishes.take(app, n, f64::from(per_second), f64::from(per_second), Instant::now())
-    }
-
-    /// Takes one new registration from `address`, of which `per_minute` are allowed; 0 = any.
-    ///
-    /// # Errors
-    /// When to come back.
-    pub fn registration(&self, address: IpAddr, per_minute: u32) -> Result<(), Duration> {
-        let rate = f64::from(per_minute) / 60.0;
-        self.registrations.take(&address, 1, rate, f64::from(per_minute), Instant::now())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::embedded::file;
 use super::{ASK_AGAIN, answer};
+use crate::api::is_literal;
 use crate::api::problem::{Code, Problem};
 use crate::state::AppState;
 use axum::Router;
@@ -12,7 +13,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The page may load what this server serves and connect to any gateway.
@@ -84,17 +84,7 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     let site = text(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
     let origin =
         text(ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, named)| named == host));
-    site && origin && is_literal(host)
-}
-
-/// `localhost` or an address: a name could be re-bound to this machine by whoever owns it.
-fn is_literal(host: &str) -> bool {
-    let Ok(authority) = host.parse::<http::uri::Authority>() else {
-        return false;
-    };
-    let name = authority.host();
-    name.eq_ignore_ascii_case("localhost")
-        || name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+    site && origin && is_literal(headers)
 }
 
 #[cfg(test)]

@@ -121,7 +121,9 @@ async fn store(config: &Config, findings: &mut Findings) -> bool {
     if !path.exists() {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty());
         match above {
-            Some(above) if !above.is_dir() => findings.bad(&what, "not there, and neither is the folder above it"),
+            Some(above) if !above.is_dir() => {
+                findings.bad(&what, "not there, and neither is the folder above it")
+            }
             _ => findings.good(&what, "not there yet; the first start makes it"),
         }
         return false;

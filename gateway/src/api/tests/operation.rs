@@ -83,6 +83,22 @@ async fn a_drain_is_asked_for_by_operators_not_by_pages() {
 }
 
 #[tokio::test]
+async fn a_page_whose_name_was_pointed_at_this_machine_learns_nothing() {
+    let world = World::new().await;
+    for path in ["/console", "/metrics", "/openapi.json"] {
+        let rebound = request("GET", path, &[("host", "evil.test:8081")], "");
+        world.ask_admin(rebound).await.is_problem(403, "origin_not_allowed", None);
+        for host in ["127.0.0.1:8081", "localhost:8081", "[::1]:8081"] {
+            let own = request("GET", path, &[("host", host)], "");
+            assert_eq!(world.ask_admin(own).await.status, 200, "{path} as {host}");
+        }
+    }
+    let exposed = World::with("admin_exposed = true\nadmin_listen = '0.0.0.0:8081'").await;
+    let by_name = request("GET", "/metrics", &[("host", "gateway-3.internal")], "");
+    assert_eq!(exposed.ask_admin(by_name).await.status, 200);
+}
+
+#[tokio::test]
 async fn publishing_is_not_for_the_admin_listener() {
     let world = World::new().await;
     let publish = request("POST", "/v1/apps/demo/messages", &[("authorization", KEY)], "{}");
