@@ -8,7 +8,7 @@ use super::frame;
 use super::job::{Answer, Jobs, Waiting};
 use super::slot::Slots;
 use super::who::Who;
-use crate::hub::{Mail, Run, Vital, Waiter};
+use crate::hub::{Mail, Vital, Waiter};
 use crate::state::AppState;
 use futures_util::Sink;
 use pulsegate_proto::frame::{Cause, Endpoint, ErrorCode};
@@ -257,9 +257,9 @@ impl Desk {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         let view = reading.view(&who.session.registration, who.user.as_ref(), &who.tags);
         if reading.caught_up
-            && let Some(run) = reading.place.board.read(after, &view, max, crate::clock::now())
+            && let Some(batch) = reading.place.board.read(after, &view, max, crate::clock::now())
         {
-            self.inputs.push_back(Input::Entries { slot, batch: from_ring(run) });
+            self.inputs.push_back(Input::Entries { slot, batch });
             return;
         }
         let room = self.outbox_bound.saturating_sub(waiting).clamp(1, limits::OUTBOX_BYTES);
@@ -319,13 +319,4 @@ impl Drop for Desk {
         // Also when the task is dropped at the end of the process, or panicked.
         let _ = self.leave();
     }
-}
-
-fn from_ring(run: Run) -> Batch {
-    let items = run.entries.into_iter().map(|(entry, frame)| Item {
-        seq: entry.seq,
-        message: entry.message(),
-        frame,
-    });
-    Batch { entries: items.collect(), passed: run.passed, skipped: run.skipped, end: run.end, gap: None }
 }

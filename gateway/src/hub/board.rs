@@ -1,14 +1,16 @@
 //! One log on this node: who is parked on it, and its tail.
 
-use super::ring::{Ring, Run};
+use super::lock;
+use super::ring::Ring;
 use super::waiter::{Mail, Waiter};
 use crate::connection::frame;
 use bytes::Bytes;
 use pulsegate_proto::id::{LogName, Seq};
-use pulsegate_proto::session::server::Slot;
+use pulsegate_proto::session::server::{Batch, Slot};
 use pulsegate_proto::time::UnixMs;
 use pulsegate_routing::{Entry, LogKey, ReaderView};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// A reader's place on a board: by number and number of use, so that a late goodbye cannot unseat who came after.
@@ -23,15 +25,23 @@ pub struct Seat {
 pub struct Board {
     key: LogKey,
     name: LogName,
-    inner: Mutex<Inner>,
+    /// Not one lock with the tail: while thousands are woken under this one, the first of them read already.
+    room: Mutex<Room>,
+    tail: Mutex<Tail>,
+    /// The last entry appended since this board was set up; 0 if none was.
+    last: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Room {
     seats: Seats,
-    ring: Ring,
     /// Nobody reads any more and the hub let go of this board: who comes now needs a new one.
     retired: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tail {
+    ring: Ring,
     /// On the hub's list of rings to be aged.
     warm: bool,
 }
@@ -58,7 +68,7 @@ struct Reader {
 impl Board {
     pub(super) fn new(key: LogKey) -> Self {
         let name = key.name();
-        Self { key, name, inner: Mutex::default() }
+        Self { key, name, room: Mutex::default(), tail: Mutex::default(), last: AtomicU64::new(0) }
     }
 
     /// Which log.
@@ -75,37 +85,40 @@ impl Board {
 
     /// Takes a seat. `None`: the board was let go of in the meantime.
     pub(super) fn sit(&self, waiter: &Arc<Waiter>, slot: Slot) -> Option<Seat> {
-        let mut inner = self.lock();
-        if inner.retired {
+        let mut room = lock(&self.room);
+        if room.retired {
             return None;
         }
-        Some(inner.seats.sit(Reader { waiter: Arc::clone(waiter), slot }))
+        Some(room.seats.sit(Reader { waiter: Arc::clone(waiter), slot }))
     }
 
     /// Leaves a seat. True: nobody is left, and nobody may come any more.
     pub(super) fn leave(&self, seat: Seat) -> bool {
-        let mut inner = self.lock();
-        inner.seats.leave(seat);
-        if matches!(inner.seats, Seats::Empty) {
-            inner.retired = true;
+        let mut room = lock(&self.room);
+        room.seats.leave(seat);
+        if matches!(room.seats, Seats::Empty) {
+            room.retired = true;
         }
-        inner.retired
+        room.retired
     }
 
     /// Keeps `entries` for the readers and wakes them. True: the ring has just begun and wants to be aged.
     pub(super) fn appended(&self, entries: &[Arc<Entry>], now: Instant) -> bool {
-        let mut inner = self.lock();
-        inner.ring.push(entries, now);
-        inner.seats.each(|reader| reader.waiter.mark(reader.slot));
-        let inner = &mut *inner;
-        !inner.ring.is_empty() && !std::mem::replace(&mut inner.warm, true)
+        let begun = {
+            let mut tail = lock(&self.tail);
+            tail.ring.push(entries, now);
+            self.last.store(tail.ring.last(), Ordering::Release);
+            !tail.ring.is_empty() && !std::mem::replace(&mut tail.warm, true)
+        };
+        self.mark_all();
+        begun
     }
 
-    /// Hands a frame that is stored nowhere to everybody here; returns how many had no room for it.
+    /// Hands a message that is stored nowhere to everybody here; returns how many had no room for it.
     pub(super) fn live(&self, entry: &Arc<Entry>) -> u64 {
         let frame: Bytes = frame::payload(&self.name, entry);
         let mut dropped = 0;
-        self.lock().seats.each(|reader| {
+        lock(&self.room).seats.each(|reader| {
             let mail = Mail::Live { slot: reader.slot, entry: Arc::clone(entry), frame: frame.clone() };
             dropped += u64::from(!reader.waiter.post(mail));
         });
@@ -113,35 +126,34 @@ impl Board {
     }
 
     pub(super) fn removed(&self, seq: Seq) {
-        self.lock().ring.remove(seq);
+        lock(&self.tail).ring.remove(seq);
     }
 
     /// Entries were dropped below the readers: they have to ask the store, which says what is missing.
     pub(super) fn trimmed(&self) {
-        let mut inner = self.lock();
-        inner.ring.forget();
-        inner.seats.each(|reader| reader.waiter.mark(reader.slot));
+        lock(&self.tail).ring.forget();
+        self.mark_all();
     }
 
     /// See [`Ring::read`].
-    pub(crate) fn read(&self, after: Seq, reader: &ReaderView, max: usize, now: UnixMs) -> Option<Run> {
-        self.lock().ring.read(&self.name, after, reader, max, now)
+    pub(crate) fn read(&self, after: Seq, reader: &ReaderView, max: usize, now: UnixMs) -> Option<Batch> {
+        lock(&self.tail).ring.read(&self.name, after, reader, max, now)
     }
 
     /// The last entry appended since this board was set up; 0 if none was.
     pub(crate) fn last(&self) -> Seq {
-        self.lock().ring.last()
+        self.last.load(Ordering::Acquire)
     }
 
     /// Drops what the ring kept long enough. True: it holds something still.
     pub(super) fn age(&self, now: Instant) -> bool {
-        let mut inner = self.lock();
-        inner.warm = inner.ring.age(now);
-        inner.warm
+        let mut tail = lock(&self.tail);
+        tail.warm = tail.ring.age(now);
+        tail.warm
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn mark_all(&self) {
+        lock(&self.room).seats.each(|reader| reader.waiter.mark(reader.slot));
     }
 }
 

@@ -16,8 +16,6 @@ mod waiter;
 pub use board::{Board, Seat};
 pub use waiter::{Mail, Marks, Vital, Waiter};
 
-pub(crate) use ring::Run;
-
 use crate::connection::NetworkNames;
 use crate::listener::{AddressRate, Budget};
 use crate::metric::Metrics;

@@ -3,6 +3,7 @@
 use crate::connection::frame;
 use bytes::Bytes;
 use pulsegate_proto::id::{LogName, Seq};
+use pulsegate_proto::session::server::{self, Batch};
 use pulsegate_proto::time::UnixMs;
 use pulsegate_routing::{Entry, ReaderView};
 use std::collections::VecDeque;
@@ -35,19 +36,6 @@ struct Item {
     frame: Option<Bytes>,
 }
 
-/// What a reader got.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
-    /// Entries for this reader: the entry, and its whole WebSocket frame.
-    pub entries: Vec<(Arc<Entry>, Bytes)>,
-    /// Read up to here.
-    pub passed: Seq,
-    /// Entries that were not for this reader.
-    pub skipped: u32,
-    /// Nothing lies beyond `passed`.
-    pub end: bool,
-}
-
 impl Ring {
     pub(super) fn push(&mut self, entries: &[Arc<Entry>], now: Instant) {
         for entry in entries {
@@ -75,7 +63,8 @@ impl Ring {
         }
     }
 
-    /// What lies above `after`, for a reader that has seen everything appended before the ring began. `None`: the
+    /// What lies above `after` and is a reader that has seen everything appended before the ring began; each with
+    /// its whole WebSocket frame. `None`: the
     /// ring does not go back that far, or cannot decide.
     pub(super) fn read(
         &mut self,
@@ -84,11 +73,11 @@ impl Ring {
         reader: &ReaderView,
         max: usize,
         now: UnixMs,
-    ) -> Option<Run> {
+    ) -> Option<Batch> {
         if after < self.base {
             return None;
         }
-        let mut run = Run { passed: after, end: true, ..Run::default() };
+        let mut run = Batch { passed: after, end: true, ..Batch::default() };
         let from = self.items.partition_point(|item| item.entry.seq <= after);
         // Such an entry hides an older one from those it is for, and from nobody else: the store decides that.
         let hides_for_some =
@@ -105,7 +94,7 @@ impl Ring {
                 return Some(run);
             } else {
                 let frame = item.frame.get_or_insert_with(|| frame::entry(log, &item.entry)).clone();
-                run.entries.push((Arc::clone(&item.entry), frame));
+                run.entries.push(server::Item { seq: item.entry.seq, message: item.entry.message(), frame });
             }
             run.passed = item.entry.seq;
         }

@@ -6,6 +6,7 @@ use super::*;
 use crate::connection::frame;
 use bytes::Bytes;
 use pulsegate_proto::id::{MessageId, SessionId, Tag, Topic};
+use pulsegate_proto::session::server::Batch;
 use pulsegate_proto::time::UnixMs;
 use pulsegate_routing::{EntryKind, Expression, Log, Predicate, ReaderView};
 use std::time::Duration;
@@ -57,8 +58,8 @@ fn session(registration: &str, session: &str) -> SessionRef {
     }
 }
 
-fn seqs(run: &Run) -> Vec<Seq> {
-    run.entries.iter().map(|(entry, _)| entry.seq).collect()
+fn seqs(run: &Batch) -> Vec<Seq> {
+    run.entries.iter().map(|item| item.seq).collect()
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn an_append_marks_every_reader_and_all_get_the_same_bytes() {
         assert_eq!(waiter.take_marks().collect::<Vec<_>>(), [slot]);
         let run = place.board.read(0, &reader(&[]), 10, NOW).unwrap();
         assert_eq!((seqs(&run), run.passed, run.skipped, run.end), (vec![10, 12], 12, 0, true));
-        frames.push(run.entries.into_iter().map(|(_, frame)| frame).collect::<Vec<_>>());
+        frames.push(run.entries.into_iter().map(|item| item.frame).collect::<Vec<_>>());
     }
     assert_eq!(frames[0], [frame::entry(&log.name(), &entry(10)), frame::entry(&log.name(), &entry(12))]);
     for other in &frames[1..] {
