@@ -54,17 +54,17 @@ fn settled(effects: &[Effect]) -> Vec<(u32, ErrorCode)> {
 }
 
 fn tags(name: &str) -> Wish {
-    Wish::SetTags { add: vec![Tag::parse(name).unwrap()], remove: Vec::new() }
+    Wish::set_tags(&[Tag::parse(name).unwrap()], &[])
 }
 
 fn publish() -> Wish {
-    Wish::Publish(Box::new(Publish {
+    Wish::publish(&Publish {
         target: DeviceTarget::Topic(Topic::parse("a").unwrap()),
         body: NotifyBody::default(),
         notification: None,
         ttl_s: None,
         message_id: MessageId([3; 16]),
-    }))
+    })
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub use code::{CloseCode, ErrorCode, Retry};
 #[cfg(feature = "client")]
 pub use codec::client_decode::decode_server;
 #[cfg(feature = "client")]
+pub(crate) use codec::client_encode as say;
+#[cfg(feature = "client")]
 pub use codec::client_encode::{encode_client, encode_receipts};
 #[cfg(feature = "server")]
 pub use codec::server_side::{

@@ -9,7 +9,7 @@ mod wire;
 #[cfg(feature = "client")]
 pub(super) mod client_decode;
 #[cfg(feature = "client")]
-pub(super) mod client_encode;
+pub(crate) mod client_encode;
 #[cfg(feature = "server")]
 pub(super) mod server_side;
 

@@ -2,7 +2,7 @@
 //! safely stored.
 
 use super::{ClientSession, Why};
-use crate::frame::{ClientFrame, Welcome};
+use crate::frame::{Welcome, say};
 use core::time::Duration;
 
 /// Where a gateway names no pace.
@@ -81,7 +81,7 @@ impl ClientSession {
             return;
         }
         let cursors = self.logs.take_acks();
-        self.say(ClientFrame::Ack(cursors));
+        self.say(say::ack(&cursors));
         self.pace.acked = self.pace.stored;
         self.pace.due = false;
         self.timers.clear(Why::Ack);

@@ -1,7 +1,7 @@
 //! How links end, and what then: the client's half of the close codes.
 
 use super::{ClientSession, Effect, Fault, Reason, State, Wipe};
-use crate::frame::{ClientFrame, CloseCode, Closing, ErrorCode, Reply, Retry};
+use crate::frame::{CloseCode, Closing, ErrorCode, Reply, Retry, say};
 
 impl ClientSession {
     /// The gateway closes, or the socket's close code says so.
@@ -29,17 +29,17 @@ impl ClientSession {
                 }
             }
             Retry::WithHigherGeneration => {
-                self.generation = self.generation.max(generation) + 1;
-                self.link_no = 0;
+                self.hello.generation = self.hello.generation.max(generation) + 1;
+                self.hello.link = 0;
                 self.save();
             }
             Retry::AsNew => {
                 self.wipe(Wipe::RegistrationInvalid);
-                self.registration = None;
+                self.hello.registration = None;
                 self.save();
             }
             Retry::Stop => {
-                self.effects.push(Effect::Error(Fault::Closed(code, reason)));
+                self.emit(Effect::Error(Fault::Closed(code, reason)));
                 return self.stop(why);
             }
         }
@@ -51,7 +51,7 @@ impl ClientSession {
         self.ack_now();
         self.wanted = false;
         for link in [self.next.take(), self.link.take()].into_iter().flatten() {
-            self.effects.push(Effect::CloseSocket { socket: link.socket });
+            self.emit(Effect::CloseSocket { socket: link.socket });
         }
         self.forget_link();
         self.timers.clear_all();
@@ -73,7 +73,7 @@ impl ClientSession {
         self.wipe(Wipe::Forgotten);
         self.wishes = super::wishes::Wishes::default();
         self.forget_request = 0;
-        if self.registration.is_none() && self.link.is_none() {
+        if self.hello.registration.is_none() && self.link.is_none() {
             return self.forgotten();
         }
         self.forgetting = true;
@@ -84,7 +84,7 @@ impl ClientSession {
     pub(super) fn send_forget(&mut self) {
         if self.forget_request == 0 {
             self.forget_request = self.wishes.request();
-            self.ask(self.forget_request, ClientFrame::Forget);
+            self.ask(self.forget_request, say::forget());
         }
     }
 
@@ -105,12 +105,12 @@ impl ClientSession {
 
     /// The registration is dropped.
     fn forgotten(&mut self) {
-        self.registration = None;
+        self.hello.registration = None;
         self.forgetting = false;
         self.forget_request = 0;
         self.logs.clear();
         self.save();
         self.stop(Reason::Forgotten);
-        self.effects.push(Effect::Forgotten);
+        self.emit(Effect::Forgotten);
     }
 }

@@ -1,6 +1,6 @@
 //! What goes into a client's session and what comes out of it.
 
-use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush};
+use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush, say};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
 
@@ -135,20 +135,32 @@ pub enum Input<'a> {
     Elapsed,
 }
 
-/// A wish that is kept until replied.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wish {
-    /// Change the device's tags.
-    SetTags {
-        /// To carry from now on.
-        add: Vec<Tag>,
-        /// To carry no more.
-        remove: Vec<Tag>,
-    },
+/// A wish that is kept until replied: an encoded frame, so that a build carries the kinds it uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub(super) frame: Vec<u8>,
+    /// It may meet CONFLICT for its own sake, not only because a newer link rules.
+    pub(super) conflicts: bool,
+}
+
+impl Wish {
+    /// Change the device's tags: `add` to carry and `remove` to carry no more.
+    #[must_use]
+    pub fn set_tags(add: &[Tag], remove: &[Tag]) -> Self {
+        Self { frame: say::set_tags(add, remove), conflicts: false }
+    }
+
     /// Publish a message.
-    Publish(Box<Publish>),
+    #[must_use]
+    pub fn publish(publish: &Publish) -> Self {
+        Self { frame: say::publish(publish), conflicts: true }
+    }
+
     /// Tell the gateway of the browser's push subscription.
-    WebPush(WebPush),
+    #[must_use]
+    pub fn web_push(web_push: &WebPush) -> Self {
+        Self { frame: say::web_push(web_push), conflicts: false }
+    }
 }
 
 /// What a session asks of its driver, in this order.

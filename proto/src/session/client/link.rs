@@ -1,14 +1,12 @@
 //! One socket: from the attempt to its end.
 
 use super::{ClientSession, Effect, Reason, Socket, State, Why};
-use crate::frame::{ClientEnvelope, ClientFrame, Hello, LastLink, encode_client};
+use crate::frame::{LastLink, say};
 use crate::time::Instant;
 use core::time::Duration;
 
 /// The socket must be open, and then the Hello be answered, within this.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The contract level spoken.
-const LEVEL: u32 = 1;
 /// A Beat may be this late before it is missed: while a person looks, and otherwise.
 const GRACE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
 /// A Probe must be answered within this: while a person looks, and otherwise.
@@ -49,7 +47,7 @@ impl ClientSession {
         self.sockets = self.sockets.wrapping_add(1);
         let socket = self.sockets;
         let url = self.url.clone();
-        self.effects.push(Effect::Connect { socket, url });
+        self.emit(Effect::Connect { socket, url });
         Link { socket, open: false, since: self.now }
     }
 
@@ -63,21 +61,11 @@ impl ClientSession {
             // It expired while the socket opened; the next attempt has a fresh one.
             return self.socket_lost(socket, Reason::TimedOut);
         };
-        self.link_no += 1;
-        let hello = Hello {
-            app: self.config.app.clone(),
-            token,
-            registration: self.registration.clone(),
-            generation: self.generation,
-            cursors: self.logs.cursors(),
-            silence_s: self.heartbeat.wanted(),
-            agent: self.config.agent.clone(),
-            last_link: self.last_link.clone(),
-            link: self.link_no,
-            level: LEVEL,
-            ephemeral: self.config.ephemeral,
-        };
-        self.say_on(socket, 0, ClientFrame::Hello(Box::new(hello)));
+        self.hello.link += 1;
+        self.hello.token = token;
+        self.hello.cursors = self.logs.cursors();
+        let bytes = say::hello(&self.hello);
+        self.emit(Effect::Send { socket, bytes });
         if self.link.as_ref().is_some_and(|link| link.socket == socket) {
             self.timers.set(Why::Connect, self.now + ANSWER);
         }
@@ -122,7 +110,7 @@ impl ClientSession {
         self.probing = true;
         self.nonce = self.nonce.wrapping_add(1);
         let nonce = self.nonce;
-        self.say(ClientFrame::Probe { nonce });
+        self.say(say::probe(nonce));
         let within = PROBE[usize::from(!self.visible)];
         self.timers.set(Why::Probe, self.now + within);
     }
@@ -132,7 +120,7 @@ impl ClientSession {
         if let Some(link) = &self.link {
             let socket = link.socket;
             self.timed_out = true;
-            self.effects.push(Effect::CloseSocket { socket });
+            self.emit(Effect::CloseSocket { socket });
             self.lost(Reason::Silent);
             self.come_back(0, Reason::Silent);
             self.hurry();
@@ -158,33 +146,31 @@ impl ClientSession {
         }
     }
 
-    /// Sends a frame nobody answers on the welcomed link.
-    pub(super) fn say(&mut self, frame: ClientFrame) {
-        self.ask(0, frame);
-    }
-
-    /// Sends a frame that asks for a Reply.
-    pub(super) fn ask(&mut self, request_id: u32, frame: ClientFrame) {
+    /// Sends a frame on the link.
+    #[inline(never)]
+    pub(super) fn say(&mut self, bytes: Vec<u8>) {
         if let Some(link) = &self.link {
             let socket = link.socket;
-            self.say_on(socket, request_id, frame);
+            self.emit(Effect::Send { socket, bytes });
         }
     }
 
-    fn say_on(&mut self, socket: Socket, request_id: u32, frame: ClientFrame) {
-        let bytes = encode_client(ClientEnvelope { request_id, frame: Some(frame) });
-        self.effects.push(Effect::Send { socket, bytes });
+    /// Sends a frame that asks for a Reply.
+    #[inline(never)]
+    pub(super) fn ask(&mut self, request_id: u32, mut bytes: Vec<u8>) {
+        say::ask(&mut bytes, request_id);
+        self.say(bytes);
     }
 
     /// A socket is gone, without a Closing that said why.
     pub(super) fn socket_lost(&mut self, socket: Socket, reason: Reason) {
         if self.next.as_ref().is_some_and(|link| link.socket == socket) {
             self.next = None;
-            self.effects.push(Effect::CloseSocket { socket });
+            self.emit(Effect::CloseSocket { socket });
             return self.move_failed();
         }
         if self.link.as_ref().is_some_and(|link| link.socket == socket) {
-            self.effects.push(Effect::CloseSocket { socket });
+            self.emit(Effect::CloseSocket { socket });
             self.lost(reason);
             self.come_back(0, reason);
         }
@@ -197,7 +183,7 @@ impl ClientSession {
         };
         if self.welcomed {
             self.backoff.link_ended(self.now.saturating_since(link.since));
-            self.last_link = Some(LastLink {
+            self.hello.last_link = Some(LastLink {
                 session_id: core::mem::take(&mut self.session),
                 last_heard_ms: self.wall(self.heard_at),
                 timed_out: self.timed_out,
@@ -209,9 +195,9 @@ impl ClientSession {
         self.timed_out = false;
         self.forget_link();
         self.timers.clear(Why::Move);
-        if self.config.ephemeral {
+        if self.hello.ephemeral {
             // The registration ended with its link.
-            self.registration = None;
+            self.hello.registration = None;
             self.logs.clear();
         }
         if let Some(next) = self.next.take() {

@@ -56,9 +56,8 @@ pub use io::{
     Welcomed, Why, Wipe, Wish, WishId,
 };
 
-use crate::frame::{CloseCode, Closing, LastLink};
+use crate::frame::{CloseCode, Closing, Hello};
 use crate::heartbeat::Heartbeat;
-use crate::id::RegistrationId;
 use crate::reconnect::Backoff;
 use crate::time::{Instant, UnixMs};
 use ack::Pace;
@@ -71,10 +70,12 @@ use timers::Timers;
 use token::Tokens;
 use wishes::Wishes;
 
+/// The contract level spoken.
+const LEVEL: u32 = 1;
+
 /// The client's side of a device.
 #[derive(Debug)]
 pub struct ClientSession {
-    config: Config,
     now: Instant,
     effects: Vec<Effect>,
     timers: Timers,
@@ -88,9 +89,9 @@ pub struct ClientSession {
     offline: bool,
     visible: bool,
 
-    registration: Option<(RegistrationId, Vec<u8>)>,
-    generation: u64,
-    link_no: u64,
+    /// Who this device is, as the next Hello tells it.
+    hello: Hello,
+    has_tokens: bool,
     forgetting: bool,
     forget_request: u32,
     /// Identities that are being saved.
@@ -108,7 +109,6 @@ pub struct ClientSession {
     probing: bool,
     timed_out: bool,
     nonce: u32,
-    last_link: Option<LastLink>,
     wall_clock: (Instant, UnixMs),
     server_clock: Option<(Instant, UnixMs)>,
 
@@ -151,6 +151,7 @@ impl ClientSession {
     /// A device that has not read its storage yet.
     #[must_use]
     pub fn new(now: Instant, config: Config) -> Self {
+        let heartbeat = Heartbeat::fixed(config.silence_s);
         Self {
             now,
             effects: Vec::new(),
@@ -161,9 +162,6 @@ impl ClientSession {
             reason: None,
             offline: false,
             visible: false,
-            registration: None,
-            generation: 0,
-            link_no: 0,
             forgetting: false,
             forget_request: 0,
             saving: 0,
@@ -177,10 +175,23 @@ impl ClientSession {
             probing: false,
             timed_out: false,
             nonce: 0,
-            last_link: None,
             wall_clock: (now, UnixMs::ZERO),
             server_clock: None,
-            heartbeat: Heartbeat::fixed(config.silence_s),
+            hello: Hello {
+                app: config.app,
+                token: String::new(),
+                registration: None,
+                generation: 0,
+                cursors: Vec::new(),
+                silence_s: heartbeat.wanted(),
+                agent: config.agent,
+                last_link: None,
+                link: 0,
+                level: LEVEL,
+                ephemeral: config.ephemeral,
+            },
+            has_tokens: config.tokens,
+            heartbeat,
             backoff: Backoff::new(config.seed),
             tokens: Tokens::default(),
             wishes: Wishes::default(),
@@ -188,7 +199,6 @@ impl ClientSession {
             dedup: Dedup::new(config.recent),
             outgoing: Outgoing::default(),
             pace: Pace::default(),
-            config,
         }
     }
 
@@ -267,8 +277,8 @@ impl ClientSession {
         }
         self.loaded = true;
         let now = u64::try_from(identity.now.0).unwrap_or(0);
-        self.generation = (identity.generation + 1).max(now);
-        self.registration = identity.registration;
+        self.hello.generation = (identity.generation + 1).max(now);
+        self.hello.registration = identity.registration;
         self.forgetting = identity.forgetting;
         self.wall_clock = (self.now, identity.now);
         self.logs.load(identity.cursors);
@@ -315,11 +325,17 @@ impl ClientSession {
         self.welcomed
     }
 
+    /// Asks for an effect. Outlined: three dozen places do.
+    #[inline(never)]
+    fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
     fn set_state(&mut self, state: State, reason: Option<Reason>) {
         if self.state != state || (reason.is_some() && self.reason != reason) {
             self.state = state;
             self.reason = reason;
-            self.effects.push(Effect::State { state, reason });
+            self.emit(Effect::State { state, reason });
         }
     }
 }

@@ -33,7 +33,7 @@ impl ClientSession {
     pub(super) fn move_now(&mut self) {
         if let Some(next) = self.next.take() {
             // It was not welcomed in time.
-            self.effects.push(Effect::CloseSocket { socket: next.socket });
+            self.emit(Effect::CloseSocket { socket: next.socket });
             return self.move_failed();
         }
         if self.welcomed {
@@ -58,7 +58,7 @@ impl ClientSession {
         if let Some(next) = self.next.take() {
             self.forget_link();
             if let Some(old) = self.link.replace(next) {
-                self.effects.push(Effect::CloseSocket { socket: old.socket });
+                self.emit(Effect::CloseSocket { socket: old.socket });
             }
         }
     }

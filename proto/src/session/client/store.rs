@@ -80,7 +80,7 @@ impl ClientSession {
             cursors,
             ended: core::mem::take(&mut outgoing.ended),
         };
-        self.effects.push(Effect::Store(Box::new(store)));
+        self.emit(Effect::Store(Box::new(store)));
     }
 
     pub(super) fn stored(&mut self, no: u32) {
@@ -101,7 +101,7 @@ impl ClientSession {
     pub(super) fn store_failed(&mut self, no: u32) {
         if no == self.outgoing.no && !self.outgoing.told {
             self.outgoing.told = true;
-            self.effects.push(Effect::Error(Fault::Storage));
+            self.emit(Effect::Error(Fault::Storage));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The token: asked for before it is needed, kept while it is good, never sent again once refused.
 
 use super::{ClientSession, Effect, Fault, Reason, TokenNeed, Why};
-use crate::frame::{ClientFrame, Reply};
+use crate::frame::{Reply, say};
 use crate::time::{Instant, UnixMs};
 use core::time::Duration;
 
@@ -39,7 +39,7 @@ impl Tokens {
 impl ClientSession {
     /// The token to connect with; `None`: it is being asked for.
     pub(super) fn token(&mut self) -> Option<String> {
-        if !self.config.tokens {
+        if !self.has_tokens {
             return Some(String::new());
         }
         if self.tokens.good_until.is_some_and(|at| at <= self.now) {
@@ -55,7 +55,7 @@ impl ClientSession {
     fn ask_token(&mut self, need: TokenNeed) {
         if self.tokens.asking.is_none() {
             self.tokens.asking = Some(need);
-            self.effects.push(Effect::NeedToken(need));
+            self.emit(Effect::NeedToken(need));
         }
     }
 
@@ -73,7 +73,7 @@ impl ClientSession {
             }
             let request = self.wishes.request();
             self.tokens.refresh = Some((request, token.clone(), expires));
-            return self.ask(request, ClientFrame::RefreshToken(token));
+            return self.ask(request, say::refresh_token(&token));
         }
         self.tokens.need = None;
         self.tokens.held = Some(token);
@@ -106,7 +106,7 @@ impl ClientSession {
         self.tokens.refusals += 1;
         self.tokens.refused = self.tokens.held.take();
         self.tokens.need = Some(TokenNeed::Refused);
-        if !self.config.tokens || self.tokens.refusals >= REFUSALS {
+        if !self.has_tokens || self.tokens.refusals >= REFUSALS {
             self.token_refused(reason);
             return false;
         }
@@ -117,7 +117,7 @@ impl ClientSession {
         self.tokens.refused = None;
         self.tokens.refusals = 0;
         self.tokens.need = None;
-        self.effects.push(Effect::Error(Fault::TokenRefused(reason)));
+        self.emit(Effect::Error(Fault::TokenRefused(reason)));
         self.stop(Reason::TokenRefused);
     }
 
@@ -133,7 +133,7 @@ impl ClientSession {
         self.tokens.good_until = self.good_until(expires);
         // A token that is short-lived anyway is refreshed when the gateway says TokenExpiring.
         if let Some(at) = self.tokens.good_until
-            && self.config.tokens
+            && self.has_tokens
             && at.saturating_since(self.now) > EARLY
         {
             self.timers.set(Why::Token, at);
@@ -153,7 +153,7 @@ impl ClientSession {
 
     /// It is about to expire.
     pub(super) fn refresh_token(&mut self) {
-        if !self.config.tokens || !self.welcomed || self.tokens.refresh.is_some() {
+        if !self.has_tokens || !self.welcomed || self.tokens.refresh.is_some() {
             return;
         }
         // An app that hands out the same dying token must not be asked in a circle.
@@ -178,7 +178,7 @@ impl ClientSession {
                 } else {
                     // The link lives on the old one until 4498; then another is asked for.
                     self.tokens.refused = Some(token);
-                    self.effects.push(Effect::Error(Fault::RefreshRefused(reply.error)));
+                    self.emit(Effect::Error(Fault::RefreshRefused(reply.error)));
                 }
                 true
             }

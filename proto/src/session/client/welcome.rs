@@ -2,9 +2,7 @@
 
 use super::logs::Seen;
 use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Welcomed, Wipe};
-use crate::frame::{
-    ClientFrame, Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server,
-};
+use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server, say};
 use crate::id::{LogName, Position, RegistrationId};
 
 impl ClientSession {
@@ -28,7 +26,7 @@ impl ClientSession {
                 self.socket_lost(socket, Reason::Closed(closing.code));
             }
             ServerFrame::Closing(closing) => {
-                self.effects.push(Effect::CloseSocket { socket });
+                self.emit(Effect::CloseSocket { socket });
                 self.closed(closing);
             }
             ServerFrame::Welcome(welcome) if next || !self.welcomed => {
@@ -53,7 +51,7 @@ impl ClientSession {
             ServerFrame::Welcome(_) | ServerFrame::Closing(_) | ServerFrame::ProbeReply { .. } => {}
             ServerFrame::Beat { silence_ms, silence_no } => {
                 let (silence_s, silence_no) = self.heartbeat.beat(silence_ms, silence_no);
-                self.say(ClientFrame::BeatReply { silence_s, silence_no });
+                self.say(say::beat_reply(silence_s, silence_no));
             }
             ServerFrame::Deliver(deliver) => self.deliver(*deliver),
             ServerFrame::Gap(gap) => self.gap(gap),
@@ -75,7 +73,7 @@ impl ClientSession {
         let Ok(id) = RegistrationId::parse(&welcome.registration) else {
             return self.socket_lost(socket, Reason::BadFrame);
         };
-        let known = self.registration.as_ref().map(|(id, _)| id.clone());
+        let known = self.hello.registration.as_ref().map(|(id, _)| id.clone());
         if known.as_ref() != Some(&id) && welcome.secret.is_empty() {
             return self.socket_lost(socket, Reason::BadFrame);
         }
@@ -84,7 +82,7 @@ impl ClientSession {
             if known.is_some() {
                 self.wipe(Wipe::RegistrationChanged);
             }
-            self.registration = Some((id.clone(), welcome.secret.clone()));
+            self.hello.registration = Some((id.clone(), welcome.secret.clone()));
             self.save();
         }
         self.pace.begin(&welcome);
@@ -106,7 +104,7 @@ impl ClientSession {
         for log in self.logs.welcomed(welcome.starts) {
             self.outgoing.end(log);
         }
-        self.effects.push(Effect::Welcomed(Box::new(Welcomed {
+        self.emit(Effect::Welcomed(Box::new(Welcomed {
             registration: id,
             user: welcome.user,
             topics: welcome.topics,
@@ -149,12 +147,7 @@ impl ClientSession {
         }
         let at = Position { epoch: gap.epoch, seq: gap.resume };
         self.logs.gap(&gap.log, at);
-        self.effects.push(Effect::Gap {
-            log: gap.log,
-            after: gap.after,
-            resume: gap.resume,
-            reason: gap.reason,
-        });
+        self.emit(Effect::Gap { log: gap.log, after: gap.after, resume: gap.resume, reason: gap.reason });
         self.arm_ack();
         self.flush_store();
     }
@@ -166,7 +159,7 @@ impl ClientSession {
                 self.outgoing.end(log.clone());
             }
             self.topic_ended(&log, why);
-            self.effects.push(Effect::LogEnded { log, why });
+            self.emit(Effect::LogEnded { log, why });
         }
         self.flush_store();
     }
@@ -188,7 +181,7 @@ impl ClientSession {
 
     /// What this device held means nothing any more.
     pub(super) fn wipe(&mut self, why: Wipe) {
-        self.effects.push(Effect::WipeInbox(why));
+        self.emit(Effect::WipeInbox(why));
         self.logs.clear();
         self.dedup.clear();
         self.outgoing.wipe();
@@ -196,13 +189,13 @@ impl ClientSession {
 
     /// Keeps what this device is.
     pub(super) fn save(&mut self) {
-        if self.config.ephemeral {
+        if self.hello.ephemeral {
             return;
         }
         self.saving += 1;
-        self.effects.push(Effect::SaveIdentity(Box::new(Save {
-            registration: self.registration.clone(),
-            generation: self.generation,
+        self.emit(Effect::SaveIdentity(Box::new(Save {
+            registration: self.hello.registration.clone(),
+            generation: self.hello.generation,
             forgetting: self.forgetting,
         })));
     }

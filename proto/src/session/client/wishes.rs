@@ -2,7 +2,7 @@
 
 use super::logs::Logs;
 use super::{ClientSession, Effect, Why, Wish, WishId};
-use crate::frame::{Activity, ClientEnvelope, ClientFrame, ErrorCode, Receipt, Reply, encode_client};
+use crate::frame::{Activity, ErrorCode, Receipt, Reply, say};
 use crate::id::{LogName, Topic};
 use crate::limits;
 use core::time::Duration;
@@ -124,7 +124,7 @@ impl ClientSession {
                 && !turned
             {
                 wanted.settled = true;
-                self.effects.push(Effect::Subscribed { topic, recovered });
+                self.emit(Effect::Subscribed { topic, recovered });
             }
         }
     }
@@ -137,13 +137,8 @@ impl ClientSession {
 
     pub(super) fn wish(&mut self, wish: WishId, what: Wish) {
         let request = self.wishes.request();
-        let conflicts = matches!(what, Wish::Publish(_));
-        let frame = Some(match what {
-            Wish::SetTags { add, remove } => ClientFrame::SetTags { add, remove },
-            Wish::Publish(publish) => ClientFrame::Publish(publish),
-            Wish::WebPush(web_push) => ClientFrame::SetWebPush(web_push),
-        });
-        let frame = encode_client(ClientEnvelope { request_id: request, frame });
+        let Wish { mut frame, conflicts } = what;
+        say::ask(&mut frame, request);
         self.wishes.queue.push(Queued { wish, request, frame, sent: false, conflicts });
     }
 
@@ -170,7 +165,7 @@ impl ClientSession {
 
     /// A link of an ephemeral device after its first: what came between them is lost.
     fn is_again(&self) -> bool {
-        self.config.ephemeral && self.link_no > 1
+        self.hello.ephemeral && self.hello.link > 1
     }
 
     /// After Welcome: topics that are on are told, the others go out again.
@@ -201,10 +196,7 @@ impl ClientSession {
         }
         for leaving in [true, false] {
             while let Some((request, topics)) = self.wishes.take_topics(leaving) {
-                self.ask(
-                    request,
-                    if leaving { ClientFrame::Unsubscribe(topics) } else { ClientFrame::Subscribe(topics) },
-                );
+                self.ask(request, say::topics(leaving, &topics));
             }
         }
         let mut room = UNDER_WAY.saturating_sub(self.wishes.under_way());
@@ -220,15 +212,15 @@ impl ClientSession {
         }
         if self.wishes.receipts_out.0 == 0 && !self.wishes.receipts.is_empty() {
             let request = self.wishes.request();
-            let receipts = self.wishes.receipts.clone();
-            self.wishes.receipts_out = (request, receipts.len());
-            self.ask(request, ClientFrame::Receipts(receipts));
+            self.wishes.receipts_out = (request, self.wishes.receipts.len());
+            let bytes = say::receipts(&self.wishes.receipts);
+            self.ask(request, bytes);
         }
         if self.wishes.activity != self.wishes.activity_sent
             && let Some(activity) = self.wishes.activity
         {
             self.wishes.activity_sent = Some(activity);
-            self.say(ClientFrame::Activity(activity));
+            self.say(say::activity(activity));
         }
     }
 
@@ -257,7 +249,7 @@ impl ClientSession {
         }
         self.wishes.receipts.drain(..count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.effects.push(Effect::ReceiptsTaken(count));
+        self.emit(Effect::ReceiptsTaken(count));
     }
 
     fn queued_replied(&mut self, index: usize, reply: &Reply) {
@@ -268,7 +260,7 @@ impl ClientSession {
             return self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
         }
         let queued = self.wishes.queue.remove(index);
-        self.effects.push(Effect::Settled { wish: queued.wish, error: reply.error, message: reply.message });
+        self.emit(Effect::Settled { wish: queued.wish, error: reply.error, message: reply.message });
     }
 
     fn topics_replied(&mut self, reply: &Reply) {
@@ -296,15 +288,15 @@ impl ClientSession {
                     if self.logs.end(&log) {
                         self.outgoing.end(log);
                     }
-                    self.effects.push(Effect::Unsubscribed { topic });
+                    self.emit(Effect::Unsubscribed { topic });
                     continue;
                 }
             } else if error == ErrorCode::Ok {
                 let recovered = recovered(&self.logs, &topic, again_link).unwrap_or(true);
-                self.effects.push(Effect::Subscribed { topic, recovered });
+                self.emit(Effect::Subscribed { topic, recovered });
             } else if wanted.error != error {
                 wanted.error = error;
-                self.effects.push(Effect::SubscribeFailed { topic, error });
+                self.emit(Effect::SubscribeFailed { topic, error });
             }
             index += 1;
         }
