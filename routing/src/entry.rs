@@ -65,10 +65,10 @@ impl Entry {
         if self.seq != 0 && self.seq <= reader.began {
             return false;
         }
-        if let EntryKind::Recall { of_seq, .. } = &self.kind {
-            if *of_seq <= reader.began || *of_seq > reader.had.max(after) {
-                return false;
-            }
+        if let EntryKind::Recall { of_seq, .. } = &self.kind
+            && (*of_seq <= reader.began || *of_seq > reader.had.max(after))
+        {
+            return false;
         }
         self.predicate.as_ref().is_none_or(|predicate| predicate.matches(reader))
     }

@@ -8,8 +8,7 @@ use proptest::test_runner::{Config, FileFailurePersistence};
 use pulsegate_proto::id::{MessageId, Tag};
 use pulsegate_routing::conformance::{Device, World, topic, user};
 use pulsegate_routing::{
-    Draft, EmbeddedSettings, Expression, Idempotency, KeyScope, Log, LogKey, MessageStatus, Store,
-    Target,
+    Draft, EmbeddedSettings, Expression, Idempotency, KeyScope, Log, LogKey, MessageStatus, Store, Target,
 };
 use std::path::{Path, PathBuf};
 
@@ -119,11 +118,8 @@ impl Side {
             Some(n) => draft.exclude.registrations = vec![self.devices[usize::from(n)].id.clone()],
             None => {}
         }
-        draft.idempotency = ask.key.map(|n| Idempotency {
-            scope: KeyScope::App,
-            key: vec![n],
-            hash: [ask.target; 32],
-        });
+        draft.idempotency =
+            ask.key.map(|n| Idempotency { scope: KeyScope::App, key: vec![n], hash: [ask.target; 32] });
         if draft.ttl != Some(Duration::ZERO) {
             let later = |seconds| Duration::from_secs(u64::from(seconds));
             draft.deliver_at = ask.later.map(|n| draft.published.saturating_add(later(n)));

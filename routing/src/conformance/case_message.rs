@@ -31,8 +31,8 @@ pub async fn a_topic_message_reaches_every_subscriber_once_and_in_order(world: &
     }
     assert_eq!(other.read(world).await, []);
     let heard: usize = world
-        .heard
-        .take()
+        .hear()
+        .await
         .iter()
         .map(|heard| match heard {
             Heard::Appended(log, seqs) => {

@@ -9,6 +9,7 @@ mod case_device;
 mod case_expiry;
 mod case_message;
 mod case_resume;
+mod tables;
 mod world;
 
 pub use case_audience::*;
@@ -16,6 +17,7 @@ pub use case_device::*;
 pub use case_expiry::*;
 pub use case_message::*;
 pub use case_resume::*;
+pub use tables::{Fault, FaultyTables};
 pub use world::{Device, Heard, Recorder, World, topic, user};
 
 /// Makes a test of each case. `$world` is an `async fn() -> (World, impl Sized)`; the second part

@@ -7,6 +7,7 @@ use core::time::Duration;
 use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Seq};
 use pulsegate_proto::time::UnixMs;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Devices written in one commit.
@@ -19,12 +20,27 @@ struct Waiting {
     logs: Vec<LogProgress>,
 }
 
-#[derive(Default)]
-pub(super) struct Pending(Mutex<HashMap<Key, Waiting>>);
+/// Every delivery passes here: with so many locks, two sockets rarely wait for each other.
+const SHARDS: usize = 64;
+
+type Shard = HashMap<Key, Waiting>;
+
+pub(super) struct Pending {
+    hasher: RandomState,
+    shards: Vec<Mutex<Shard>>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { hasher: RandomState::new(), shards }
+    }
+}
 
 impl Pending {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, registration: &RegistrationId) -> MutexGuard<'_, Shard> {
+        let shard = self.hasher.hash_one(registration) % SHARDS as u64;
+        self.shards[shard as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn note(
@@ -35,7 +51,7 @@ impl Pending {
         now: UnixMs,
         note: impl FnOnce(&mut LogProgress),
     ) {
-        let mut pending = self.lock();
+        let mut pending = self.lock(registration);
         let waiting = pending
             .entry((app.clone(), registration.clone()))
             .or_insert_with(|| Waiting { since: now, logs: Vec::new() });
@@ -54,15 +70,18 @@ impl Pending {
 
     /// Takes what waits since `until` or longer.
     fn take(&self, until: UnixMs) -> Vec<DeviceProgress> {
-        let mut pending = self.lock();
-        let due = |waiting: &Waiting| waiting.since <= until;
-        let taken = pending.extract_if(|_, waiting| due(waiting));
-        taken.map(|(key, waiting)| progress(key, waiting)).collect()
+        let mut taken = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = shard.extract_if(|_, waiting| waiting.since <= until);
+            taken.extend(due.map(|(key, waiting)| progress(key, waiting)));
+        }
+        taken
     }
 
     pub(super) fn take_device(&self, app: &AppId, registration: &RegistrationId) -> Option<DeviceProgress> {
         let key = (app.clone(), registration.clone());
-        let waiting = self.lock().remove(&key)?;
+        let waiting = self.lock(registration).remove(&key)?;
         Some(progress(key, waiting))
     }
 

@@ -47,7 +47,13 @@ pub struct FjallTables {
     broken: AtomicBool,
 }
 
+/// fjall asserts what a damaged file can make untrue: a panic of its recovery is its way to say
+/// that it cannot go on.
 fn open(path: &Path, cache_bytes: u64) -> fjall::Result<Open> {
+    std::panic::catch_unwind(|| open_or_panic(path, cache_bytes)).unwrap_or(Err(fjall::Error::Unrecoverable))
+}
+
+fn open_or_panic(path: &Path, cache_bytes: u64) -> fjall::Result<Open> {
     let database = Database::builder(path)
         .cache_size(cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
@@ -263,17 +269,22 @@ impl Tables for FjallTables {
             return Ok(());
         }
         if has_room(&self.path, RESERVE_BYTES) {
+            // Every batch was synced: what cannot be written out now is replayed at the next start.
             for space in &open.spaces {
-                space.rotate_memtable().map_err(|error| read_error(&error))?;
+                if let Err(error) = space.rotate_memtable() {
+                    tracing::warn!(%error, "the next start replays the journal");
+                    return Ok(());
+                }
             }
             wait_for_flushes(&open);
         }
-        open.database.persist(PersistMode::SyncAll).map_err(|error| read_error(&error))
+        Ok(())
     }
 }
 
 /// Waits until what was in memory is in files, so that the next start replays nothing; not longer
 /// than some seconds, since the journal has it all.
+#[allow(clippy::disallowed_methods)] // fjall has nothing to wait on; the thread is the writer's own
 fn wait_for_flushes(open: &Open) {
     let flushed = || open.spaces.iter().all(|space| space.tree.sealed_memtable_count() == 0);
     let give_up = std::time::Instant::now() + Duration::from_secs(10);

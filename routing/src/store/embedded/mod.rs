@@ -214,10 +214,10 @@ impl EmbeddedStore {
 
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         let (closing, closed) = oneshot::channel();
-        if let Some(queue) = &self.queue {
-            if queue.send(Order::Close(closing)).await.is_ok() {
-                return closed.await.unwrap_or(Ok(()));
-            }
+        if let Some(queue) = &self.queue
+            && queue.send(Order::Close(closing)).await.is_ok()
+        {
+            return closed.await.unwrap_or(Ok(()));
         }
         Ok(())
     }

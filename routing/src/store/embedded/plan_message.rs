@@ -7,7 +7,7 @@ use super::plan::{After, Plan};
 use super::value::{self, Ending, KeyRow};
 use crate::store::collapse::CollapseRow;
 use crate::store::model::{Append, AppendError, Appended, MessageRow, RecallOutcome, RowState, Scheduled};
-use crate::{EntryKind, Idempotency, Log, LogKey, StoreError};
+use crate::{Idempotency, Log, LogKey, StoreError};
 use bytes::Bytes;
 use pulsegate_proto::id::{AppId, MessageId, Seq};
 use pulsegate_proto::limits;
@@ -20,10 +20,10 @@ pub(crate) fn append(
     append: &Append,
     everyone_entries: u64,
 ) -> Result<Appended, AppendError> {
-    if let Some(idempotency) = &append.idempotency {
-        if let Some(first) = known(plan, &append.app, idempotency)? {
-            return Ok(Appended::Replayed(first));
-        }
+    if let Some(idempotency) = &append.idempotency
+        && let Some(first) = known(plan, &append.app, idempotency)?
+    {
+        return Ok(Appended::Replayed(first));
     }
     if plan.get(Table::Message, &key::message(&append.app, append.id))?.is_some() {
         return Err(AppendError::DuplicateId(append.id));
@@ -270,12 +270,10 @@ pub(crate) fn decode_entry(
 ) -> Result<crate::Entry, super::codec::Damaged> {
     let seq = key::trailing_number(key)?;
     let payload = super::codec::unseal(Table::Entry as u8, key, sealed)?;
-    let entry = value::decode_entry(seq, epoch, &payload, |id| {
+    value::decode_entry(seq, epoch, &payload, |id| {
         super::plan::read(tables, Table::Message, &key::body(&log.app, id))
             .ok()
             .flatten()
             .ok_or(super::codec::Damaged)
-    })?;
-    debug_assert!(matches!(entry.kind, EntryKind::Message { .. } | EntryKind::Recall { .. }));
-    Ok(entry)
+    })
 }

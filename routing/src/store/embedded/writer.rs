@@ -127,13 +127,17 @@ impl Writer {
         let mut closing = None;
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            if let Err(error) = &usable {
-                (job.refuse)(error.clone());
-            } else if !(room || (job.freeing && room_to_free)) {
-                (job.refuse)(StoreError::Full);
-            } else {
-                finishes.push((job.plan)(&mut plan));
+            let refused = match &usable {
+                Err(error) => Some(error.clone()),
+                Ok(()) if room || (job.freeing && room_to_free) => None,
+                Ok(()) => Some(StoreError::Full),
+            };
+            if let Some(error) = refused {
+                // The next job looks anew: there may be room by then.
+                (job.refuse)(error);
+                break;
             }
+            finishes.push((job.plan)(&mut plan));
             if finishes.len() < GROUP_JOBS && plan.bytes() < GROUP_BYTES {
                 match queue.try_recv() {
                     Ok(Order::Do(job)) => next = Some(job),

@@ -76,10 +76,10 @@ fn learn(state: &mut State, app: &AppId, id: MessageId, idempotency: &Idempotenc
 }
 
 pub(super) fn append(state: &mut State, append: Append) -> Result<Appended, AppendError> {
-    if let Some(idempotency) = &append.idempotency {
-        if let Some(first) = known(state, &append.app, idempotency)? {
-            return Ok(Appended::Replayed(first));
-        }
+    if let Some(idempotency) = &append.idempotency
+        && let Some(first) = known(state, &append.app, idempotency)?
+    {
+        return Ok(Appended::Replayed(first));
     }
     if state.app(&append.app).messages.contains_key(&append.id) {
         return Err(AppendError::DuplicateId(append.id));
