@@ -61,6 +61,38 @@ pub enum StartError {
     Tls(#[from] TlsError),
 }
 
+/// The signals a node obeys. Heard from the moment this is made: make it before anybody is told where the node is,
+/// or a signal sent at once finds its default action.
+#[derive(Debug)]
+pub struct Signals {
+    term: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    /// Starts to hear them.
+    ///
+    /// # Errors
+    /// The system does not let us.
+    pub fn hear() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one. True: SIGTERM or SIGINT; false: SIGHUP.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.term.recv() => true,
+            _ = self.interrupt.recv() => true,
+            _ = self.reload.recv() => false,
+        }
+    }
+}
+
 /// A running node. Dropped without [`Node::drain`], it stops where it stands.
 pub struct Node {
     state: Arc<AppState>,
@@ -138,18 +170,12 @@ impl Node {
         &self.state
     }
 
-    /// Serves until SIGTERM, SIGINT or the operator's request, then drains; SIGHUP reads the configuration again. A second signal ends the
-    /// drain where it stands; the store is closed properly all the same.
-    ///
-    /// # Errors
-    /// Signals cannot be listened for.
-    pub async fn run_until_signal(self) -> std::io::Result<()> {
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut hup = signal(SignalKind::hangup())?;
+    /// Serves until SIGTERM, SIGINT or the operator's request, then drains; SIGHUP reads the configuration again. A
+    /// second signal ends the drain early.
+    pub async fn run_until_signal(self, mut signals: Signals) {
         loop {
             tokio::select! {
-                _ = hup.recv() => self.reload(),
-                () = ended(&mut term, &mut int) => break,
+                end = signals.next() => if end { break } else { self.reload() },
                 () = self.state.drain_begun() => break,
             }
         }
@@ -157,12 +183,11 @@ impl Node {
         let state = Arc::clone(&self.state);
         tokio::select! {
             () = self.drain() => {}
-            () = ended(&mut term, &mut int) => {
+            () = async { while !signals.next().await {} } => {
                 tracing::warn!("told twice to stop: the drain ends here");
                 close_store(&state).await;
             }
         }
-        Ok(())
     }
 
     /// Reads the configuration again: keys, limits, origins and the certificate change, addresses and the store do
@@ -199,13 +224,6 @@ async fn close_store(state: &AppState) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(%error, "the store was not closed properly"),
         Err(_) => tracing::error!("the store did not close in time"),
-    }
-}
-
-async fn ended(term: &mut Signal, int: &mut Signal) {
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
     }
 }
 

@@ -3,9 +3,7 @@
 use super::exit::{Exit, FAILED, Outcome};
 use super::{ServeArgs, block_on, say};
 use crate::config::{self, Config};
-use crate::node::{Node, NodeOptions};
-use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use crate::node::{Node, NodeOptions, Signals};
 
 pub(super) fn run(args: &ServeArgs) -> Outcome {
     let (path, over) = (args.config.clone(), args.over.variables());
@@ -31,22 +29,12 @@ pub(super) async fn start(config: Config, options: NodeOptions) -> Result<Node, 
 
 /// Says where the node is, then `more`, and serves until a signal ends it.
 pub(super) async fn served(node: Node, more: &str) -> Outcome {
-    let deaf = |error: std::io::Error| Exit::new(FAILED, format!("signals cannot be heard: {error}"));
-    // Whoever reads the addresses may send a signal at once: it must not find its default action.
-    let mut term = signal(SignalKind::terminate()).map_err(deaf)?;
-    let mut int = signal(SignalKind::interrupt()).map_err(deaf)?;
-    let _hup = signal(SignalKind::hangup()).map_err(deaf)?;
-    let state = Arc::clone(node.state());
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        state.begin_drain();
-    });
+    let signals =
+        Signals::hear().map_err(|error| Exit::new(FAILED, format!("signals cannot be heard: {error}")))?;
     say(&addresses(&node))?;
     say(more)?;
-    node.run_until_signal().await.map_err(deaf)
+    node.run_until_signal(signals).await;
+    Ok(())
 }
 
 /// The two lines that scripts wait for.
