@@ -268,7 +268,8 @@ impl Router {
         for start in &connected.starts {
             let acked = progress.of(&start.log.log).map_or(0, |progress| progress.acked);
             let (from, to) = (acked.max(start.began), start.at.seq);
-            let named = ask.cursors.iter().any(|cursor| cursor.at == start.at);
+            let name = start.log.name();
+            let named = ask.cursors.iter().any(|c| c.log == name && c.at == start.at);
             if !named || from >= to || self.0.store.last(&start.log)? <= from {
                 continue;
             }

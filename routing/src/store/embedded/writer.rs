@@ -217,6 +217,14 @@ impl Writer {
         self.tell(after);
     }
 
+    /// Calls the wake. A panic of it must not take the writer, and so all publishing, with it.
+    fn tell(&self, after: Vec<After>) {
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.wake(after)));
+        if told.is_err() {
+            tracing::error!("the wake panicked: readers look again at their next beat");
+        }
+    }
+
     fn announce(&mut self, after: Vec<After>) {
         self.remember(&after);
         self.tell(after);
@@ -245,7 +253,7 @@ impl Writer {
         }
     }
 
-    fn tell(&self, after: Vec<After>) {
+    fn wake(&self, after: Vec<After>) {
         let Some(wake) = self.shared.wake() else {
             return;
         };
