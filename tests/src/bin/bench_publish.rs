@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const SPELL: Duration = Duration::from_secs(5);
-/// Counts the syncs of the store's one writer.
-const SYNCS: &str = "pulsegate_store_syncs_total";
+/// Syncs of the store's one writer since the start.
+const SYNCS: &str = "pulsegate_store_syncs";
 
 #[tokio::main]
 async fn main() {
