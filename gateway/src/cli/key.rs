@@ -1,6 +1,6 @@
 //! `pulsegate key new`: a server key. The secret is shown once; the file gets its hash.
 
-use super::exit::{CONFIG, Exit, Outcome, USAGE};
+use super::exit::{Exit, Outcome, USAGE};
 use super::say;
 use crate::auth::{hash_of_secret, random_bytes};
 use crate::config::Scope;
@@ -28,7 +28,7 @@ pub(super) enum KeyCommand {
 
 pub(super) fn run(command: &KeyCommand) -> Outcome {
     let KeyCommand::New { app, scope, id } = command;
-    let app = AppId::parse(app).map_err(|invalid| Exit::new(CONFIG, format!("--app is {invalid}")))?;
+    let app = AppId::parse(app).map_err(|invalid| Exit::new(USAGE, format!("--app is {invalid}")))?;
     let scopes = scope
         .iter()
         .map(|name| {

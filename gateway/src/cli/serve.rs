@@ -24,7 +24,16 @@ pub(super) async fn start(config: Config, options: NodeOptions) -> Result<Node, 
     if config.apps.is_empty() {
         tracing::warn!("no [[apps]] are configured: nobody can publish or connect");
     }
-    Ok(Node::start(config, options).await?)
+    let data_dir = config.data_dir.clone();
+    let node = Node::start(config, options).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %node.public_addr(),
+        admin_listen = %node.admin_addr(),
+        data_dir = %data_dir.display(),
+        "serving"
+    );
+    Ok(node)
 }
 
 /// Says where the node is, then `more`, and serves until a signal ends it.
