@@ -13,9 +13,50 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const dist = path('../dist');
 const BARS = { 'pulsegate.js': 7, 'pulsegate-worker.js': 12, 'pulsegate-worker.wasm': 24 };
 
+/** Features of WebAssembly that every supported browser has, and Rust uses. */
+const BROWSERS_HAVE = [
+  '--enable-bulk-memory', '--enable-nontrapping-float-to-int', '--enable-reference-types', '--enable-multivalue',
+  '--enable-sign-ext', '--enable-mutable-globals',
+];
+
+/** What std says when it panics. */
+const PANIC_TEXTS = [
+  'slice index starts at ', ' but ends at ', 'index out of bounds: the len is ', ' but the index is ',
+  'range start index ', ' out of range for slice of length ', 'range end index ', 'assertion `left ', ' right` failed',
+  '  left: ', ' right: ', 'removal index (is ', 'insertion index (is ', ') should be < len (is ', ') should be <= len (is ',
+  'assertion failed: k <= self.len()', 'called `Result::unwrap()` on an `Err` value', 'LayoutError', 'capacity overflow',
+  'Tried to shrink to a larger capacity', 'attempt to divide by zero',
+  'attempt to calculate the remainder with a divisor of zero', 'RefCell already mutably borrowed',
+  'RefCell already borrowed', Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0')).join(''),
+];
+
 const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
-const wasm = await readFile(path('../pkg/pulsegate_bg.wasm'));
+const { wasm, glue } = await shorten();
 const hash = createHash('sha256').update(wasm).digest('hex').slice(0, 16);
+
+/**
+ * The core with short names for what it shares with its glue, and without the texts of its panics.
+ *
+ * Import names carry hashes, which do not compress. The texts went with the code that printed them
+ * (`snip.mjs`); their bytes, among them paths of the machine that built, become zeros.
+ */
+async function shorten() {
+  const file = path('../pkg/short.wasm');
+  const opt = (...words) => execFileSync(process.execPath, [path('node_modules/binaryen/bin/wasm-opt'), ...BROWSERS_HAVE, ...words], { encoding: 'utf8' });
+  // Nothing of ours lies below 1 KiB, where Rust puts the far end of the stack.
+  opt('--low-memory-unused', '-Oz', '--converge', path('../pkg/pulsegate_bg.wasm'), '-o', file);
+  const map = JSON.parse(opt('--minify-imports-and-exports-and-modules', file, '-o', file));
+  let glue = await readFile(path('../pkg/pulsegate.js'), 'utf8');
+  const escape = (text) => text.replace(/[.$]/g, '\\$&');
+  for (const [, long, short] of map.imports) glue = glue.replace(new RegExp(`(^\\s*)${escape(long)}:`, 'm'), `$1${short}:`);
+  for (const [long, short] of map.exports) glue = glue.replace(new RegExp(`\\bwasm\\.${escape(long)}\\b`, 'g'), `wasm.${short}`);
+  glue = glue.replace('"./pulsegate_bg.js": import0', 'a: import0');
+  const quiet = (text) => '\0'.repeat(text.length);
+  let bytes = (await readFile(file)).toString('latin1').replace(/(?:\/[\w.-]+\/|proto\/|client-wasm\/)[\w/.-]+\.rs(?!\w)/g, quiet);
+  for (const text of PANIC_TEXTS) bytes = bytes.replaceAll(text, quiet);
+  await rm(file);
+  return { wasm: Buffer.from(bytes, 'latin1'), glue };
+}
 
 /** Everything that makes a build: two builds of the same sources have the same name. */
 async function buildName() {
@@ -36,7 +77,13 @@ const worker = {
   entryPoints: [path('src/worker/main.ts')],
   outfile: `${dist}/pulsegate-worker.js`,
   format: 'iife',
-  alias: { '#core': path('../pkg/pulsegate.js') },
+  plugins: [{
+    name: 'core',
+    setup(b) {
+      b.onResolve({ filter: /^#core$/ }, () => ({ path: 'core', namespace: 'core' }));
+      b.onLoad({ filter: /.*/, namespace: 'core' }, () => ({ contents: glue, loader: 'js' }));
+    },
+  }],
   // The glue would look for the wasm beside itself; ours is handed a compiled module.
   logOverride: { 'empty-import-meta': 'silent' },
 };

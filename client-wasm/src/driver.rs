@@ -10,10 +10,8 @@ use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, 
 use pulsegate_proto::time::{Instant, UnixMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use wasm_bindgen::prelude::*;
 
 /// One device's connection.
-#[wasm_bindgen]
 pub struct Core {
     driver: Rc<Driver>,
 }
@@ -35,17 +33,20 @@ struct Said {
     kind: u32,
     x: f64,
     y: f64,
-    text: String,
     bytes: Vec<u8>,
 }
 
-#[wasm_bindgen]
 impl Core {
-    /// A device of `app` at the gateway whose WebSocket is `url`. `seed` is random. Traps if `app` is
-    /// no app id: the page has checked it.
-    #[wasm_bindgen(constructor)]
-    pub fn new(host: Host, url: String, app: &str, agent: String, tokens: bool, seed: f64) -> Core {
-        let Ok(app) = AppId::parse(app) else { core::arch::wasm32::unreachable() };
+    /// A device. `config` is text of three lines: the gateway's WebSocket, the app id, the agent.
+    /// `tokens`: the app has tokens; `seed` is random. Traps if the app id is none: the page has
+    /// checked it.
+    #[must_use]
+    pub fn new(host: Host, tokens: bool, seed: f64, config: &[u8]) -> Self {
+        let mut lines = lines(config);
+        let mut next = || lines.next().unwrap_or_default();
+        let url = next().to_owned();
+        let Ok(app) = AppId::parse(next()) else { core::arch::wasm32::unreachable() };
+        let agent = next().to_owned();
         let config =
             Config { app, agent, tokens, ephemeral: false, silence_s: 0, recent: 0, seed: seed.to_bits() };
         Self {
@@ -62,25 +63,26 @@ impl Core {
         }
     }
 
-    /// Tells the core something. Arguments a kind does not name are not looked at.
+    /// Tells the core something. Arguments a kind does not name are not looked at; `text` and `lines`
+    /// are `bytes` in UTF-8.
     ///
     /// | kind | | arguments |
     /// | --- | --- | --- |
     /// | 0 to 10 | start, stop, online, offline, another network, a person looks again, forget, hold acks, go on, no token to be had, the app says no token | |
-    /// | 11 | a cursor that storage holds, before 12 | `x` epoch, `y` seq, `text` log |
-    /// | 12 | who this device is; it connects | `x` generation, `y` Unix ms, negative: forgetting; `text` registration or empty; `bytes` 32 of secret if there is a registration, then 16 of each message id that was seen, oldest first |
+    /// | 11 | a cursor that storage holds, before 12 | `x` epoch, `y` seq, text: the log |
+    /// | 12 | who this device is; it connects | `x` generation, `y` Unix ms, negative: forgetting; `bytes` one with the length of the registration, the registration, 32 of secret if there is one, then 16 of each message id that was seen, oldest first |
     /// | 13 | the identity is kept | |
     /// | 14 | that transaction is on the disk, or handled where there is none | `x` its number |
     /// | 15 | that transaction failed | `x` its number |
-    /// | 16 | a token | `x` its expiry in Unix ms, 0 unknown; `text` |
+    /// | 16 | a token | `x` its expiry in Unix ms, 0 unknown; text |
     /// | 17 | the device is anonymous | |
-    /// | 18, 19 | listen to topics, leave topics | `text` a line each |
-    /// | 20 | change tags; ends with `SETTLED` | `x` number of the wish, `text` a line each, `+` or `-` before it |
-    /// | 21 | a stage that a message reached, told with 22 | `x` stage, `y` Unix ms, `text` action, `bytes` id |
+    /// | 18, 19 | listen to topics, leave topics | lines |
+    /// | 20 | change tags; ends with `SETTLED` | `x` number of the wish; lines, `+` or `-` before each |
+    /// | 21 | a stage that a message reached, told with 22 | `x` stage, `y` Unix ms, `bytes` 16 of id, then the action |
     /// | 22 | the receipts so far | |
-    /// | 23 | tabs | `x` visible, `y` hidden, `text` not empty: about to be frozen |
-    pub fn input(&self, kind: u32, x: f64, y: f64, text: String, bytes: Vec<u8>) {
-        self.driver.said.borrow_mut().push(Said { kind, x, y, text, bytes });
+    /// | 23 | tabs | `x` visible, `y` hidden, `bytes` not empty: about to be frozen |
+    pub fn input(&self, kind: u32, x: f64, y: f64, bytes: Vec<u8>) {
+        self.driver.said.borrow_mut().push(Said { kind, x, y, bytes });
         self.driver.listen();
     }
 }
@@ -102,8 +104,8 @@ impl Driver {
     }
 
     fn understand(&self, said: Said) -> Option<Input<'static>> {
-        let Said { kind, x, y, text, bytes } = said;
-        let topics = || lines(&text).filter_map(|name| Topic::parse(name).ok()).collect();
+        let Said { kind, x, y, bytes } = said;
+        let topics = || lines(&bytes).filter_map(|name| Topic::parse(name).ok()).collect();
         Some(match kind {
             0 => Input::Start,
             1 => Input::Stop,
@@ -118,15 +120,16 @@ impl Driver {
             10 => Input::TokenDenied,
             11 => {
                 let at = Position { epoch: x as u64, seq: y as u64 };
-                let log = LogName::parse(&text).ok()?;
+                let log = LogName::parse(text(&bytes)).ok()?;
                 self.identity.borrow_mut().cursors.push(Cursor { log, at });
                 return None;
             }
             12 => {
                 let mut identity = self.identity.take();
-                let mut seen = bytes.as_slice();
+                let (length, rest) = bytes.split_first()?;
+                let (id, mut seen) = rest.split_at_checked(usize::from(*length))?;
                 if let (Ok(id), Some((secret, rest))) =
-                    (RegistrationId::parse(&text), seen.split_at_checked(32))
+                    (RegistrationId::parse(text(id)), seen.split_at_checked(32))
                 {
                     identity.registration = Some((id, secret.to_vec()));
                     seen = rest;
@@ -140,13 +143,13 @@ impl Driver {
             13 => Input::IdentitySaved,
             14 => Input::Stored { no: x as u32 },
             15 => Input::StoreFailed { no: x as u32 },
-            16 => Input::Token { token: Some(text), expires: UnixMs(x as i64) },
+            16 => Input::Token { token: Some(text(&bytes).to_owned()), expires: UnixMs(x as i64) },
             17 => Input::Token { token: None, expires: UnixMs::ZERO },
             18 => Input::Subscribe(topics()),
             19 => Input::Unsubscribe(topics()),
             20 => {
                 let (mut add, mut remove) = (Vec::new(), Vec::new());
-                for line in lines(&text) {
+                for line in lines(&bytes) {
                     let tags = if line.starts_with('+') { &mut add } else { &mut remove };
                     match Tag::parse(line.get(1..).unwrap_or_default()) {
                         Ok(tag) => tags.push(tag),
@@ -156,7 +159,7 @@ impl Driver {
                         }
                     }
                 }
-                Input::Wish { wish: x as u32, what: Wish::SetTags { add, remove } }
+                Input::Wish { wish: x as u32, what: Wish::set_tags(&add, &remove) }
             }
             21 => {
                 let stage = match x as u32 {
@@ -166,8 +169,10 @@ impl Driver {
                     5 => Stage::Handled,
                     _ => Stage::Received,
                 };
-                let message = MessageId::from_slice(&bytes)?;
-                let receipt = Receipt { message, stage, at: UnixMs(y as i64), action: text };
+                let (id, action) = bytes.split_at_checked(16)?;
+                let message = MessageId::from_slice(id)?;
+                let action = text(action).to_owned();
+                let receipt = Receipt { message, stage, at: UnixMs(y as i64), action };
                 self.receipts.borrow_mut().push(receipt);
                 return None;
             }
@@ -175,7 +180,7 @@ impl Driver {
             23 => Input::Activity(Activity {
                 visible_tabs: x as u32,
                 hidden_tabs: y as u32,
-                frozen: !text.is_empty(),
+                frozen: !bytes.is_empty(),
             }),
             _ => return None,
         })
@@ -280,9 +285,13 @@ impl Driver {
     }
 }
 
-/// The lines of `text`, without std's searchers: they cost half a kilobyte.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c| c == '\n').filter(|line| !line.is_empty())
+/// The worker encodes its own strings: what is no UTF-8 cannot come, and reads as nothing.
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    bytes.split(|byte| *byte == b'\n').map(text).filter(|line| !line.is_empty())
 }
 
 /// The contract's code for a wish that makes no sense.

@@ -12,9 +12,9 @@ extern "C" {
     pub type Host;
 
     /// Says something of the given [`kind`]. What the arguments mean is said there; those it does
-    /// not name are empty.
+    /// not name are empty. Text is `bytes` in UTF-8.
     #[wasm_bindgen(method)]
-    pub fn tell(this: &Host, kind: u32, x: f64, y: f64, text: &str, bytes: Uint8Array);
+    pub fn tell(this: &Host, kind: u32, x: f64, y: f64, bytes: Uint8Array);
 
     /// Milliseconds since the worker began: monotonic, and there in every kind of worker.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
@@ -22,9 +22,14 @@ extern "C" {
 }
 
 impl Host {
-    /// Says something that is all in numbers.
+    /// Says something in small numbers and a text.
     pub(crate) fn say(&self, kind: u32, x: u32, y: u32, text: &str) {
-        self.tell(kind, f64::from(x), f64::from(y), text, Uint8Array::new_from_slice(&[]));
+        self.tell_bytes(kind, f64::from(x), f64::from(y), text.as_bytes());
+    }
+
+    /// Says something; the bytes are copied out of the core's memory.
+    pub(crate) fn tell_bytes(&self, kind: u32, x: f64, y: f64, bytes: &[u8]) {
+        self.tell(kind, x, y, Uint8Array::new_from_slice(bytes));
     }
 }
 
@@ -34,27 +39,27 @@ pub mod kind {
     /// Fetch a token from a tab (`x`: why), then answer.
     pub const NEED_TOKEN: u32 = 0;
     /// A message of the transaction that [`COMMIT`] ends. `x`, `y`: published and expires, Unix ms;
-    /// `text`: the log; `bytes`: 16 of id, one of flags (urgency in bits 0 and 1, then notification,
-    /// stored, require_interaction, silent, renotify), and texts, each after its length in 4 bytes:
+    /// `bytes`: 16 of id, one of flags (urgency in bits 0 and 1, then notification, stored,
+    /// require_interaction, silent, renotify), and texts, each after its length in 4 bytes: the log,
     /// body, ext, collapse key, and of a notification title, body, icon, image, badge, url, tag,
     /// lang, dir, then action, title, icon and url of each action.
     pub const MESSAGE: u32 = 1;
     /// A recall of that transaction. `bytes`: the id.
     pub const RECALL: u32 = 2;
-    /// A new place of that transaction. `x`: epoch, `y`: seq, `text`: the log.
+    /// A new place of that transaction. `x`: epoch, `y`: seq, text: the log.
     pub const CURSOR: u32 = 3;
-    /// A log of that transaction that is read no more. `text`: the log.
+    /// A log of that transaction that is read no more. text: the log.
     pub const ENDED: u32 = 4;
     /// Write it all (`x` names it), then answer.
     pub const COMMIT: u32 = 5;
-    /// Keep this identity, then answer. `x`: generation, `y` 1: forgetting, `text`: the
-    /// registration, `bytes`: its secret.
+    /// Keep this identity, then answer. `x`: generation, `y` 1: forgetting, `bytes`: 32 of secret and
+    /// the registration, or nothing.
     pub const SAVE: u32 = 6;
     /// Wipe messages, cursors and shown notifications. `x`: why.
     pub const WIPE: u32 = 7;
     /// The connection's state. `x`: state, `y`: reason, from 1000 the close code.
     pub const STATE: u32 = 8;
-    /// The link is welcomed. `text`, a line each: registration, user, session, topics.
+    /// The link is welcomed. text, a line each: registration, user, session, topics.
     pub const WELCOMED: u32 = 9;
     /// A topic is read on this link. `x` 0: something may be missing.
     pub const SUBSCRIBED: u32 = 10;
@@ -72,7 +77,7 @@ pub mod kind {
     pub const RECEIPTS_TAKEN: u32 = 16;
     /// The registration is dropped.
     pub const FORGOTTEN: u32 = 17;
-    /// Something to tell the app. `x`: which fault, `y`: its code, `text`: the gateway's words.
+    /// Something to tell the app. `x`: which fault, `y`: its code, text: the gateway's words.
     pub const FAULT: u32 = 18;
     /// A frame came from the gateway. `x` 1: it was a Beat.
     pub const HEARD: u32 = 19;

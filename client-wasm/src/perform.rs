@@ -1,7 +1,6 @@
 //! Effects of the session that the worker's TypeScript performs: their translation.
 
 use crate::host::{Host, kind};
-use js_sys::Uint8Array;
 use pulsegate_proto::frame::{GapReason, Message, Urgency};
 use pulsegate_proto::id::LogName;
 use pulsegate_proto::session::client::{Entry, Fault, Reason, Save, State, Store, TokenNeed, Wipe};
@@ -14,7 +13,10 @@ pub fn log_text(log: &LogName) -> String {
         LogName::User(user) => ("user:", user.as_str()),
         LogName::Topic(topic) => ("topic:", topic.as_str()),
     };
-    [prefix, name].concat()
+    // Not `concat`: its general case is a kilobyte.
+    let mut text = String::from(prefix);
+    text.push_str(name);
+    text
 }
 
 pub fn token_need(host: &Host, need: TokenNeed) {
@@ -32,14 +34,14 @@ pub fn store(host: &Host, store: &Store) {
         match entry {
             Entry::Message { log, at, message } => message_of(host, &log_text(log), at.seq != 0, message),
             Entry::Recall { message, .. } => {
-                host.tell(kind::RECALL, 0.0, 0.0, "", Uint8Array::new_from_slice(&message.0));
+                host.tell_bytes(kind::RECALL, 0.0, 0.0, &message.0);
             }
         }
     }
     for cursor in &store.cursors {
         // Below 2^53: sequence numbers by the contract, epochs are 32 random bits.
         let (epoch, seq) = (cursor.at.epoch as f64, cursor.at.seq as f64);
-        host.tell(kind::CURSOR, epoch, seq, &log_text(&cursor.log), Uint8Array::new_from_slice(&[]));
+        host.tell_bytes(kind::CURSOR, epoch, seq, log_text(&cursor.log).as_bytes());
     }
     for log in &store.ended {
         host.say(kind::ENDED, 0, 0, &log_text(log));
@@ -63,7 +65,7 @@ fn message_of(host: &Host, log: &str, stored: bool, m: &Message) {
             bytes.extend_from_slice(text.as_bytes());
         }
     };
-    push(&[&m.body.body, &m.body.ext, &m.collapse_key]);
+    push(&[log, &m.body.body, &m.body.ext, &m.collapse_key]);
     if let Some(n) = &m.notification {
         push(&[&n.title, &n.body, &n.icon, &n.image, &n.badge, &n.url, &n.tag, &n.lang, &n.dir]);
         for a in &n.actions {
@@ -74,17 +76,19 @@ fn message_of(host: &Host, log: &str, stored: bool, m: &Message) {
             | u8::from(n.silent) << 5
             | u8::from(n.renotify) << 6;
     }
-    let bytes = Uint8Array::new_from_slice(&bytes);
-    host.tell(kind::MESSAGE, m.published.0 as f64, m.expires.0 as f64, log, bytes);
+    host.tell_bytes(kind::MESSAGE, m.published.0 as f64, m.expires.0 as f64, &bytes);
 }
 
 /// Where the flags of a message lie: after its id.
 const FLAGS: usize = 16;
 
 pub fn save(host: &Host, save: &Save) {
-    let (id, secret) = save.registration.as_ref().map_or(("", &[][..]), |(id, secret)| (id.as_str(), secret));
-    let forgetting = f64::from(u8::from(save.forgetting));
-    host.tell(kind::SAVE, save.generation as f64, forgetting, id, Uint8Array::new_from_slice(secret));
+    let mut bytes = Vec::new();
+    if let Some((id, secret)) = &save.registration {
+        bytes.extend_from_slice(secret);
+        bytes.extend_from_slice(id.as_str().as_bytes());
+    }
+    host.tell_bytes(kind::SAVE, save.generation as f64, f64::from(u8::from(save.forgetting)), &bytes);
 }
 
 pub fn wipe(host: &Host, why: Wipe) {

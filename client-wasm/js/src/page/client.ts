@@ -22,6 +22,7 @@ import { Listeners } from './listeners.js';
 import { topicOf } from './message.js';
 import { PageNotifications } from './notifications.js';
 import { checked } from './options.js';
+import { forgetBefore, otherBefore } from './remembered.js';
 import { PageSubscription } from './subscription.js';
 import { answerToken } from './token.js';
 
@@ -42,6 +43,7 @@ export class PageClient implements Client {
   #status: Status = NOWHERE;
   #asked = 0;
   #clickPinged = false;
+  #registration: string | undefined;
   /** Set in this tab: said again to each worker, since the first may not have been there yet. */
   #policy: ForegroundPolicy | undefined;
 
@@ -136,6 +138,7 @@ export class PageClient implements Client {
 
   async forget(): Promise<void> {
     await this.#ask({ op: 'forget' });
+    forgetBefore(this.notifications.db);
     await this.notifications.close(undefined, this.notifications.db);
     this.#close('closed', 'forgotten');
   }
@@ -219,6 +222,7 @@ export class PageClient implements Client {
   #heard(message: ToTab): void {
     switch (message.t) {
       case 'status':
+        this.#registered(message.status.registration);
         return this.#setStatus(message.status);
       case 'message':
         return this.#inbound.received(message.n, message.m);
@@ -268,6 +272,16 @@ export class PageClient implements Client {
   }
 
   /** To a worker that knows nothing of this tab yet. */
+  /** Another registration than this browser had: what the old one had not handled is lost. */
+  #registered(registration: string | undefined): void {
+    if (!registration || registration === this.#registration) return;
+    const inThisPage = this.#registration !== undefined;
+    this.#registration = registration;
+    if (!otherBefore(this.notifications.db, registration) && !inThisPage) return;
+    this.#emit('gap', { log: 'inbox', reason: 'storage-lost' });
+    for (const subs of this.#subscriptions.values()) for (const sub of subs) sub.missed();
+  }
+
   #introduceHandlers(): void {
     // What changed while the hello was under way.
     this.#line?.post({ t: 'visible', visible: !document.hidden });

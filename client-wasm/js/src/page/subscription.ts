@@ -44,6 +44,11 @@ export class PageSubscription implements Subscription {
     this.#listeners.emit('subscribed', { topic: this.topic, recovered, replayed });
   }
 
+  /** The device is another one: something may be missing. */
+  missed(): void {
+    this.#listeners.emit('subscribed', { topic: this.topic, recovered: false, replayed: 0 });
+  }
+
   refused(error: PushError): void {
     if (!error.temporary) this.#reject(error);
     this.#listeners.emit('error', error);

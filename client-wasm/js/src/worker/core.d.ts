@@ -1,10 +1,8 @@
 /** The Rust core as `wasm-bindgen` exposes it; `build.mjs` resolves the name to `client-wasm/pkg`. */
 declare module '#core' {
   export function initSync(options: { module: WebAssembly.Module }): unknown;
-  export class Core {
-    constructor(host: object, url: string, app: string, agent: string, tokens: boolean, seed: number);
-    input(kind: number, x: number, y: number, text: string, bytes: Uint8Array): void;
-  }
+  export function start(host: object, tokens: boolean, seed: number, config: Uint8Array): void;
+  export function input(kind: number, x: number, y: number, bytes: Uint8Array): void;
 }
 
 /** Version and hash of what was built, written in by `build.mjs`. */

@@ -14,7 +14,6 @@ import { Notifier } from './notifier.js';
 import { Tokens } from './tokens.js';
 import { Topics } from './topics.js';
 import type { Tab } from './tab.js';
-import { uuidBytes } from './uuid.js';
 
 /** The fastest tab this far behind: acks wait. Half of it: they go on. */
 const BEHIND = 1_000;
@@ -282,7 +281,7 @@ export class Device implements LinkOwner, InboxOwner {
     const fresh = waiting.filter((receipt) => !out.has(receipt.q));
     if (fresh.length === 0) return;
     this.#reported.push(...fresh);
-    for (const { id, stage, at, action } of fresh) this.link.say(SAY.receipt, stage, at, action, uuidBytes(id));
+    for (const receipt of fresh) this.link.receipt(receipt);
     this.link.say(SAY.report);
   }
 

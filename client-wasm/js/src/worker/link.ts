@@ -3,11 +3,11 @@
  *
  * `SAY` and the cases of `tell` are the contract with `client-wasm/src/driver.rs` and `host.rs`.
  */
-import { Core } from '#core';
+import { input, start } from '#core';
 import type { NotificationContent, State } from '../page/api.js';
 import type { PushErrorCode } from '../page/error.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
-import type { Change, Cursors, Loaded } from '../store/store.js';
+import type { Change, Cursors, Identity, Loaded, Receipt } from '../store/store.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
 /** Kinds of `Core.input`. */
@@ -38,7 +38,7 @@ export const SAY = {
   activity: 23,
 } as const;
 
-const NOTHING: Uint8Array = new Uint8Array();
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** A message as it came from the gateway. */
 export interface Incoming {
@@ -120,7 +120,6 @@ export function agent(): string {
 
 /** See the top of the file. */
 export class Link {
-  readonly #core: Core;
   readonly #owner: LinkOwner;
   #batch: Batch = { messages: [], recalls: [], cursors: {} };
   #cursors: Cursors = {};
@@ -130,23 +129,27 @@ export class Link {
   constructor(config: Config, owner: LinkOwner) {
     this.#owner = owner;
     const seed = new Float64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0] as number;
-    this.#core = new Core(this, socketUrl(config.url), config.app, agent(), config.user !== '', seed);
+    start(this, config.user !== '', seed, encode(`${socketUrl(config.url)}\n${config.app}\n${agent()}`));
   }
 
   /** Tells the session something; which arguments count is said in `driver.rs`. */
-  say(kind: number, x = 0, y = 0, text = '', bytes = NOTHING): void {
-    this.#core.input(kind, x, y, text, bytes);
+  say(kind: number, x = 0, y = 0, text: string | Uint8Array = ''): void {
+    input(kind, x, y, typeof text === 'string' ? encode(text) : text);
   }
 
   /** Takes the device over, as storage holds it, and connects. */
   begin(loaded: Loaded, known: string[]): void {
     this.#cursors = { ...loaded.cursors };
     for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.say(SAY.cursor, epoch, seq, log);
-    const { registration = '', secret = NOTHING } = loaded.identity ?? {};
-    const bytes = new Uint8Array(secret.length + known.length * 16);
-    bytes.set(secret);
-    known.forEach((id, i) => bytes.set(uuidBytes(id), secret.length + i * 16));
-    this.say(SAY.begin, loaded.generation, loaded.forgetting ? -Date.now() : Date.now(), registration, bytes);
+    const { registration = '', secret = [] } = loaded.identity ?? {};
+    const bytes = [registration.length, ...encode(registration), ...secret];
+    for (const id of known) bytes.push(...uuidBytes(id));
+    this.say(SAY.begin, loaded.generation, loaded.forgetting ? -Date.now() : Date.now(), Uint8Array.from(bytes));
+  }
+
+  /** A stage that a message reached; told with `SAY.report`. */
+  receipt({ id, stage, at, action }: Receipt): void {
+    this.say(SAY.receipt, stage, at, Uint8Array.from([...uuidBytes(id), ...encode(action)]));
   }
 
   /** Changes tags; the promise ends with the gateway's answer, 0 if it took them. */
@@ -160,13 +163,15 @@ export class Link {
   }
 
   /** Called by the core. */
-  tell(kind: number, x: number, y: number, text: string, bytes: Uint8Array): void {
+  tell(kind: number, x: number, y: number, bytes: Uint8Array): void {
     const owner = this.#owner;
+    // Of the kinds that are no text, nobody reads it.
+    const text = decode(bytes);
     switch (kind) {
       case 0:
         return owner.needToken(TOKEN_WHYS[x] ?? 'connect');
       case 1:
-        this.#batch.messages.push(messageOf(text, x, y, bytes));
+        this.#batch.messages.push(messageOf(x, y, bytes));
         return;
       case 2:
         this.#batch.recalls.push(uuidText(bytes));
@@ -180,9 +185,7 @@ export class Link {
       case 5:
         return this.#commit(x);
       case 6:
-        void owner
-          .keep({ identity: text ? { registration: text, secret: bytes } : null, generation: x, forgetting: y > 0 })
-          .then(() => this.say(SAY.saved));
+        void owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 }).then(() => this.say(SAY.saved));
         return;
       case 7:
         this.#cursors = {};
@@ -191,7 +194,8 @@ export class Link {
       case 8:
         return owner.state(STATES[x] ?? 'closed', y >= 1000 ? `${closeError(y)} (${y})` : REASONS[y]);
       case 9: {
-        const [registration = '', user = '', session = '', ...topics] = text.split('\n');
+        // Each line ends with a newline, so the last piece is empty.
+        const [registration = '', user = '', session = '', ...topics] = text.split('\n').slice(0, -1);
         return owner.welcomed(registration, user, session, topics);
       }
       case 10:
@@ -240,7 +244,11 @@ export class Link {
   }
 }
 
-const decoder = new TextDecoder();
+const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+function identityOf(bytes: Uint8Array): Identity | null {
+  return bytes.length > 0 ? { secret: bytes.slice(0, 32), registration: decode(bytes.subarray(32)) } : null;
+}
 
 /** The texts of a message, each after its length in four bytes. */
 function textsOf(bytes: Uint8Array): string[] {
@@ -248,15 +256,15 @@ function textsOf(bytes: Uint8Array): string[] {
   const texts = [];
   for (let at = 17; at < bytes.length; ) {
     const end = at + 4 + view.getUint32(at, true);
-    texts.push(decoder.decode(bytes.subarray(at + 4, end)));
+    texts.push(decode(bytes.subarray(at + 4, end)));
     at = end;
   }
   return texts;
 }
 
-function messageOf(log: string, published: number, expires: number, bytes: Uint8Array): Incoming {
+function messageOf(published: number, expires: number, bytes: Uint8Array): Incoming {
   const flags = bytes[16] ?? 0;
-  const [body = '', ext = '', key = '', ...note] = textsOf(bytes);
+  const [log = '', body = '', ext = '', key = '', ...note] = textsOf(bytes);
   const m: MessageData = { id: uuidText(bytes.subarray(0, 16)), log, body, ext, published, expires, urgency: flags & 3, key };
   if (flags & 4) m.note = noteOf(note, flags);
   return { m, stored: !!(flags & 8) };
