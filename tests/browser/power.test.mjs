@@ -32,9 +32,20 @@ test('ten kills of the whole browser under traffic lose nothing and show nothing
   const accepted = [];
   const isShown = (name) => number(name) % 2 === 0;
   const handled = () => new Set(stage.app.handled.map(({ body }) => body));
+  // Chromium itself throws a site's database away after about one such kill in forty, when the log of
+  // its LevelDB was cut in the middle of a record. The page must be told; what it had not handled
+  // by then may be missing, and nothing else.
+  const losses = () => stage.app.gaps.filter(({ reason }) => reason === 'storage-lost').length;
+  const excused = new Set();
+  let lossesSeen = 0;
   const arrived = () => {
     const have = handled();
     for (const title of stage.bus.popUps) have.add(title);
+    if (losses() > lossesSeen) {
+      lossesSeen = losses();
+      for (const name of accepted) if (!have.has(name)) excused.add(name);
+    }
+    for (const name of excused) have.add(name);
     return have;
   };
   let flowing = true;
@@ -64,12 +75,13 @@ test('ten kills of the whole browser under traffic lose nothing and show nothing
   await stage.ready(tab);
   const missing = (list, have) => list.filter((name) => !have.has(name));
   const toShow = accepted.filter(isShown);
-  const toHandle = accepted.filter((name) => !isShown(name));
+  const toHandle = accepted.filter((name) => !isShown(name) && !excused.has(name));
   await until('every accepted message to arrive', () => missing(toHandle, handled()).length + missing(toShow, arrived()).length === 0, { within: 30_000 })
     .catch((fault) => { throw new Error(`${fault.message}; missing ${missing(toHandle, handled())} and to be shown ${missing(toShow, arrived())}`); });
   const shown = stage.bus.popUps;
   t.diagnostic(`${KILLS} kills, ${accepted.length} accepted, ${new Set(shown).size} of ${toShow.length} notifications shown, ${shown.length} pop-ups, ` +
-    `${handled().size} handled, ${stage.app.handled.length - handled().size} offered again after a kill`);
+    `${handled().size} handled, ${stage.app.handled.length - handled().size} offered again after a kill, ` +
+    `${losses()} times the browser lost its database (told; ${excused.size} messages with it)`);
   assert.deepEqual(doubled(shown), [], 'shown twice');
   for (const life of stage.app.lives) {
     const came = life.map(({ body }) => number(body));
@@ -136,6 +148,19 @@ test('a browser whose storage was rolled back gets again what it lost', async ()
   assert.deepEqual(stage.app.handled.map(({ title }) => title), ['after the copy'], 'what it lost, and only that');
   await stage.browser.close();
   await stage.startBrowser();
+});
+
+test('a browser that threw its database away is told and goes on', async () => {
+  await stage.browser.close();
+  await rm(join(folder, 'profile/Default/IndexedDB'), { recursive: true });
+  await stage.startBrowser();
+  const tab = await open();
+  assert.deepEqual(await tab.run("pg.gaps.map(({ reason }) => reason)"), ['storage-lost']);
+  assert.ok(await tab.run("pg.subscribed.some(({ topic, recovered }) => topic === 'news' && !recovered)"));
+  await stage.gateway.publish('news', 'to the new device');
+  await heardBy(tab, 'to the new device');
+  await stage.bus.see('to the new device');
+  await tab.close();
 });
 
 test('a browser whose gateway lost its store is told of the gap and goes on', async () => {

@@ -94,6 +94,11 @@ class AppServer {
     return [...lives.values()].map((life) => life.sort((a, b) => a.order - b.order));
   }
 
+  /** Gaps that pages were told of. */
+  get gaps() {
+    return this.heard.filter(({ what }) => what === 'gap');
+  }
+
   get clicks() {
     return this.heard.filter(({ what }) => what === 'click');
   }

@@ -47,7 +47,10 @@ pg.start = () => {
   pg.client = client;
   if (ask.has('foreground')) client.notifications.foreground = ask.get('foreground');
   client.on('state', ({ state, reason }) => pg.states.push(reason ? `${state}:${reason}` : state));
-  client.on('gap', (gap) => pg.gaps.push(gap));
+  client.on('gap', (gap) => {
+    pg.gaps.push(gap);
+    tell('gap', gap);
+  });
   client.on('notificationclick', async (click) => {
     pg.clicks.push({ id: click.id, action: click.action, url: click.url });
     await tell('click', { id: click.id, action: click.action });
