@@ -275,3 +275,62 @@ async fn a_disk_that_is_really_full_refuses_and_heals_when_room_returns() {
     assert!(world.router.message(&world.app, after).await.is_ok());
     world.router.shutdown().await.unwrap();
 }
+
+/// Files of the file system on which `path` lies.
+fn files(path: &Path) -> String {
+    let df = std::process::Command::new("df").arg("--output=iused").arg(path).output().unwrap();
+    let text = String::from_utf8(df.stdout).unwrap();
+    text.lines().last().unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_background_write_that_fails_costs_nothing_accepted_and_heals_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let tmpfs = ["-t", "tmpfs", "-o", "size=256m,nr_inodes=1000", "tmpfs"];
+    let Some(mount) = Mount::new(&tmpfs, dir.path()) else {
+        // Without the right to mount, `faults.rs` has the same by tables that fail.
+        return;
+    };
+    let path = dir.path().join("data");
+    let mut world = World::new(embedded(&path)).await;
+    let mut device = world.subscriber(&["news"]).await;
+    // Bytes are plenty, but no file can be made: what is in memory cannot be written out, and the
+    // engine refuses all writes until it is opened anew.
+    mount.run(&["-o", &format!("remount,nr_inodes={}", files(dir.path()))]);
+    let body = bytes::Bytes::from((0..40_000u32).map(|n| ((n * n) >> 7) as u8).collect::<Vec<_>>());
+    let mut accepted = Vec::new();
+    for _ in 0..900 {
+        let mut draft = world.to_topic("news");
+        let id = draft.id;
+        draft.body = body.clone();
+        match world.router.publish(&world.app, draft).await {
+            Ok(_) => accepted.push(id),
+            Err(PublishError::Store(StoreError::Full | StoreError::Unavailable(_))) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(world.router.stats().reopened > 0, "36 MB do not fit into memory");
+    assert!(!world.router.stats().read_only);
+    mount.run(&["-o", "remount,nr_inodes=1000"]);
+    let mut draft = world.to_topic("news");
+    draft.body = body.clone();
+    accepted.push(world.publish(draft).await);
+    assert_eq!(world.router.ready(), Ok(()));
+    let log = device.logs.keys().find(|log| world.router.last(log) > 0).unwrap().clone();
+    let (mut after, mut got) = (device.logs[&log].at.seq, Vec::new());
+    loop {
+        let view = device.view(&device.logs[&log]);
+        let batch = world.router.read(&log, after, &view, 500, usize::MAX).await.unwrap();
+        got.extend(batch.entries.iter().filter_map(|entry| entry.message()));
+        after = batch.passed;
+        if batch.end {
+            break;
+        }
+    }
+    assert_eq!(got, accepted, "every accepted one, and no other");
+    world.router.shutdown().await.unwrap();
+    world.restart(embedded(&path)).await;
+    device.connect(&mut world).await.unwrap();
+    assert_eq!(device.gaps, []);
+    world.router.shutdown().await.unwrap();
+}

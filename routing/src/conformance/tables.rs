@@ -32,6 +32,7 @@ struct State {
     fault: Fault,
     broken: bool,
     sync_failed: bool,
+    reopened: u64,
     /// Rows that cannot be read any more: the engine's own checksum fails.
     unreadable: Vec<Vec<u8>>,
 }
@@ -159,6 +160,7 @@ impl Tables for FaultyTables {
         if state.broken && state.fault == Fault::Stuck {
             return Err(CommitError::Full);
         }
+        state.reopened += u64::from(state.broken);
         state.broken = false;
         Ok(())
     }
@@ -176,6 +178,10 @@ impl Tables for FaultyTables {
 
     fn has_room(&self, _: bool) -> bool {
         self.state().fault != Fault::NoRoom
+    }
+
+    fn reopened(&self) -> u64 {
+        self.state().reopened
     }
 
     fn disk_bytes(&self) -> u64 {

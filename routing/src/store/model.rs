@@ -479,6 +479,8 @@ pub struct StoreStats {
     pub expired_messages: u64,
     /// Groups of commits that failed.
     pub failures: u64,
+    /// Times the engine was opened anew after a failed write.
+    pub reopened: u64,
     /// Bytes on disk; 0 where that means nothing.
     pub disk_bytes: u64,
     /// A sync failed: nothing is accepted until restart.

@@ -15,7 +15,7 @@ use core::time::Duration;
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// All journals together: what a start has to replay at most. The least fjall allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
@@ -45,6 +45,7 @@ pub struct FjallTables {
     /// A sync failed: no more writes.
     sync_failed: AtomicBool,
     broken: AtomicBool,
+    reopened: AtomicU64,
 }
 
 /// fjall asserts what a damaged file can make untrue: a panic of its recovery is its way to say
@@ -108,6 +109,7 @@ impl FjallTables {
             state,
             sync_failed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
+            reopened: AtomicU64::new(0),
         })
     }
 
@@ -157,6 +159,7 @@ impl FjallTables {
         match open(&self.path, self.cache_bytes) {
             Ok(open) => {
                 *state = State::Open(open);
+                self.reopened.fetch_add(1, Ordering::Relaxed);
                 self.broken.store(false, Ordering::SeqCst);
                 tracing::info!("the store was reopened after a failed write");
                 Ok(())
@@ -249,6 +252,10 @@ impl Tables for FjallTables {
 
     fn has_room(&self, freeing: bool) -> bool {
         has_room(&self.path, if freeing { RESERVE_BYTES / 4 } else { RESERVE_BYTES })
+    }
+
+    fn reopened(&self) -> u64 {
+        self.reopened.load(Ordering::Relaxed)
     }
 
     fn disk_bytes(&self) -> u64 {

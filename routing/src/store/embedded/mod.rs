@@ -244,6 +244,7 @@ impl EmbeddedStore {
             trimmed_entries: read(&stats.trimmed_entries),
             expired_messages: read(&stats.expired_messages),
             failures: read(&stats.failures),
+            reopened: self.shared.tables.reopened(),
             disk_bytes: self.shared.tables.disk_bytes(),
             read_only: matches!(self.shared.tables.health(), Err(StoreError::ReadOnly(_))),
             full: self.shared.full.load(Ordering::Relaxed),

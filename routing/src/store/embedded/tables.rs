@@ -75,6 +75,9 @@ pub trait Tables: Send + Sync + 'static {
     /// Whether there is room for more; with `freeing`, for what will make room in the end.
     fn has_room(&self, freeing: bool) -> bool;
 
+    /// How often [`Tables::heal`] had something to do.
+    fn reopened(&self) -> u64;
+
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 
