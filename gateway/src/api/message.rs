@@ -1,13 +1,13 @@
 //! What has become of a message, its recall, and the dry run of a target.
 
 use super::fields::Fields;
+use super::incoming::Incoming;
 use super::problem::{Code, Problem};
 use super::publish::target;
 use super::request::{self, Path};
 use super::time;
 use crate::config::Scope;
 use crate::state::AppState;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use pulsegate_proto::id::MessageId;
@@ -235,10 +235,10 @@ pub(super) async fn count(
     State(state): State<Arc<AppState>>,
     Path(app): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Incoming,
 ) -> Result<axum::Json<CountAnswer>, Problem> {
     let tenant = request::tenant(&state, &app, &headers, Scope::Read)?;
-    let bytes = request::small(&state, &headers, body).await?;
+    let bytes = request::small(&state, &headers, &mut body).await?;
     let mut fields = Fields::of_body(&bytes)?;
     let (target, exclude) = match fields.object("target")? {
         Some(fields) => target::read(fields)?,

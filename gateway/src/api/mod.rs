@@ -10,6 +10,7 @@ mod fault;
 mod fields;
 mod gateway_list;
 mod host;
+mod incoming;
 mod message;
 mod openapi;
 mod operation;

@@ -1,10 +1,10 @@
 //! `POST /v1/apps/{app}/receipts`: the road of a service worker that has no socket.
 
 use super::cors;
+use super::incoming::Incoming;
 use super::problem::{Code, Problem};
 use super::request::{self, Path};
 use crate::state::AppState;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -21,11 +21,11 @@ pub(super) async fn report(
     State(state): State<Arc<AppState>>,
     Path(app): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Incoming,
 ) -> Response {
     let allowed = allowed(&state, &app, &headers);
     let outcome = match allowed {
-        true => take(&state, &app, &headers, body).await,
+        true => take(&state, &app, &headers, &mut body).await,
         false => Err(Problem::new(Code::OriginNotAllowed, "the app does not list this origin")),
     };
     cors::readable(outcome.into_response(), &headers, allowed)
@@ -49,7 +49,12 @@ fn allowed(state: &AppState, app: &str, headers: &HeaderMap) -> bool {
     }
 }
 
-async fn take(state: &AppState, app: &str, headers: &HeaderMap, body: Body) -> Result<StatusCode, Problem> {
+async fn take(
+    state: &AppState,
+    app: &str,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<StatusCode, Problem> {
     let (app, registration) = device(state, app, headers).await?;
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let plain = media.map(|media| media.split(';').next().unwrap_or_default().trim());

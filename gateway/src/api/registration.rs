@@ -1,12 +1,12 @@
 //! Registrations and users, as the backend sees and changes them.
 
 use super::fields::Fields;
+use super::incoming::Incoming;
 use super::problem::{Code, Problem};
 use super::request::{self, Path};
 use super::time;
 use crate::config::Scope;
 use crate::state::AppState;
-use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use pulsegate_proto::id::{AppId, RegistrationId, Tag, Topic, UserId};
@@ -102,11 +102,11 @@ pub(super) async fn patch(
     State(state): State<Arc<AppState>>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Incoming,
 ) -> Result<axum::Json<RegistrationAnswer>, Problem> {
     let tenant = request::tenant(&state, &app, &headers, Scope::Admin)?;
     let id = id_of(&id)?;
-    let bytes = request::small(&state, &headers, body).await?;
+    let bytes = request::small(&state, &headers, &mut body).await?;
     let change = TagChange::read(&bytes)?;
     let (add, remove) = match change {
         TagChange::Some { add, remove } => (add, remove),

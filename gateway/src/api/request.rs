@@ -1,16 +1,15 @@
 //! The start of every request of a backend: whose it is, and its body within its bounds.
 
+use super::incoming::Incoming;
 use super::problem::{Code, Problem};
 use crate::auth::{AccessRefused, Tenant};
 use crate::config::Scope;
 use crate::state::AppState;
-use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -76,7 +75,7 @@ fn too_large(limit: u64) -> Problem {
 /// The whole body, within `limit` bytes and `patience`; 0 = none.
 pub(super) async fn whole(
     headers: &HeaderMap,
-    body: Body,
+    body: &mut Incoming,
     limit: u64,
     patience: Duration,
 ) -> Result<Bytes, Problem> {
@@ -87,13 +86,13 @@ pub(super) async fn whole(
     tokio::time::timeout(patience, collect(body, limit)).await.unwrap_or_else(|_| Err(timed_out()))
 }
 
-fn timed_out() -> Problem {
+pub(super) fn timed_out() -> Problem {
     Problem::new(Code::Timeout, "the body did not come in time")
 }
 
-async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Problem> {
+async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, Problem> {
     let mut whole = BytesMut::new();
-    while let Some(chunk) = next_chunk(&mut body).await? {
+    while let Some(chunk) = body.next().await? {
         if limit != 0 && (whole.len() + chunk.len()) as u64 > limit {
             return Err(too_large(limit));
         }
@@ -102,27 +101,12 @@ async fn collect(mut body: Body, limit: u64) -> Result<Bytes, Problem> {
     Ok(whole.freeze())
 }
 
-/// The next piece of data of a body; trailers are passed over.
-pub(super) async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::new(Code::Malformed, "the body broke off"))?;
-        if let Ok(data) = frame.into_data() {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
-}
-
-/// The next piece of data within `patience`; 0 = none.
-pub(super) async fn next_chunk_within(body: &mut Body, patience: Duration) -> Result<Option<Bytes>, Problem> {
-    if patience.is_zero() {
-        return next_chunk(body).await;
-    }
-    tokio::time::timeout(patience, next_chunk(body)).await.unwrap_or_else(|_| Err(timed_out()))
-}
-
 /// A JSON body under the configured limits.
-pub(super) async fn small(state: &AppState, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub(super) async fn small(
+    state: &AppState,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+) -> Result<Bytes, Problem> {
     let (limit, patience) = {
         let config = state.config.load();
         (config.limits.request_body_bytes, config.limits.request_body)

@@ -3,6 +3,7 @@
 use super::draft::{self, Asked, Frame, KeySource};
 use super::{AcceptedAnswer, IDEMPOTENCY_KEY, too_fast};
 use crate::api::fault::{self, Named};
+use crate::api::incoming::Incoming;
 use crate::api::problem::{Code, Problem};
 use crate::api::request::{self, Path};
 use crate::clock;
@@ -31,7 +32,7 @@ pub(in crate::api) async fn batch(
     State(state): State<Arc<AppState>>,
     Path(app): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Incoming,
 ) -> Result<Response, Problem> {
     let tenant = request::tenant(&state, &app, &headers, Scope::Publish)?;
     if headers.contains_key(IDEMPOTENCY_KEY) {
@@ -72,14 +73,14 @@ async fn run(
     state: Arc<AppState>,
     app: AppId,
     limits: Limits,
-    mut body: Body,
+    mut body: Incoming,
     answers: UnboundedSender<Bytes>,
 ) {
     let mut lines = Lines::new(limits.request_body_bytes);
     let mut group = Group::new(state, app, limits.publishes_per_second, answers);
     let (mut bytes, mut count) = (0u64, 0u64);
     loop {
-        let chunk = match request::next_chunk_within(&mut body, limits.request_body).await {
+        let chunk = match body.next_within(limits.request_body).await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break,
             Err(problem) => return group.end(Some(problem)).await,

@@ -8,12 +8,12 @@ pub(super) mod target;
 pub(super) use batch::batch;
 
 use super::fault;
+use super::incoming::Incoming;
 use super::problem::{Code, Problem};
 use super::request::{self, Path};
 use crate::clock;
 use crate::config::Scope;
 use crate::state::AppState;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -46,7 +46,7 @@ pub(super) async fn publish(
     State(state): State<Arc<AppState>>,
     Path(app): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Incoming,
 ) -> Result<Response, Problem> {
     let began = Instant::now();
     let tenant = request::tenant(&state, &app, &headers, Scope::Publish)?;
@@ -56,7 +56,7 @@ pub(super) async fn publish(
         let limits = &config.limits;
         (limits.request_body_bytes, limits.request_body, limits.publishes_per_second)
     };
-    let bytes = request::whole(&headers, body, limit, patience).await?;
+    let bytes = request::whole(&headers, &mut body, limit, patience).await?;
     let frame =
         draft::Frame { app: &tenant.app, now: clock::now(), retention: state.router.settings().retention };
     let asked = draft::read(&bytes, &frame, draft::KeySource::Header(key))?;

@@ -316,3 +316,26 @@ async fn a_trace_tells_the_hops_and_why_not_further() {
     assert_eq!(hop("sent")["count"], 0);
     assert!(hop("sent")["why"].as_str().unwrap().starts_with("1 not:"), "{trace}");
 }
+
+#[tokio::test]
+async fn a_refused_body_is_read_on_while_the_refusal_is_on_its_way() {
+    let world = World::new().await;
+    let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (done, all_read) = tokio::sync::oneshot::channel::<()>();
+    let (counter, mut done) = (Arc::clone(&read), Some(done));
+    let sending = futures_util::stream::poll_fn(move |_| {
+        let n = counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let chunk = (n < 100).then(|| Ok::<_, std::convert::Infallible>(vec![b' '; 10_000]));
+        if chunk.is_none()
+            && let Some(done) = done.take()
+        {
+            done.send(()).unwrap();
+        }
+        std::task::Poll::Ready(chunk)
+    });
+    let mut ask = request("POST", "/v1/apps/demo/messages", &[], "");
+    *ask.body_mut() = Body::from_stream(sending);
+    world.ask(ask).await.is_problem(401, "unauthorized", None);
+    all_read.await.unwrap();
+    assert_eq!(read.load(std::sync::atomic::Ordering::SeqCst), 101);
+}
