@@ -42,23 +42,22 @@ pub(super) async fn readyz(State(state): State<Arc<AppState>>) -> Result<axum::J
 /// Everything counted, in the OpenMetrics text format.
 pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     let stats = state.router.stats();
-    let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let apps = state.config.load().apps.len() as u64;
     let now = [
-        (Name::Apps, count(apps)),
-        (Name::Draining, i64::from(state.is_draining())),
-        (Name::UptimeSeconds, count(state.started.elapsed().as_secs())),
-        (Name::StoreSyncs, count(stats.syncs)),
-        (Name::StoreCommits, count(stats.commits)),
-        (Name::StorePublishes, count(stats.publishes)),
-        (Name::StoreEntries, count(stats.entries)),
-        (Name::StoreCorrupt, count(stats.corrupt_entries)),
-        (Name::StoreTrimmed, count(stats.trimmed_entries)),
-        (Name::StoreExpired, count(stats.expired_messages)),
-        (Name::StoreFailures, count(stats.failures)),
-        (Name::StoreBytes, count(stats.disk_bytes)),
-        (Name::StoreReadOnly, i64::from(stats.read_only)),
-        (Name::StoreFull, i64::from(stats.full)),
+        (Name::Apps, apps),
+        (Name::Draining, u64::from(state.is_draining())),
+        (Name::UptimeSeconds, state.started.elapsed().as_secs()),
+        (Name::StoreSyncs, stats.syncs),
+        (Name::StoreCommits, stats.commits),
+        (Name::StorePublishes, stats.publishes),
+        (Name::StoreEntries, stats.entries),
+        (Name::StoreCorrupt, stats.corrupt_entries),
+        (Name::StoreTrimmed, stats.trimmed_entries),
+        (Name::StoreExpired, stats.expired_messages),
+        (Name::StoreFailures, stats.failures),
+        (Name::StoreBytes, stats.disk_bytes),
+        (Name::StoreReadOnly, u64::from(stats.read_only)),
+        (Name::StoreFull, u64::from(stats.full)),
     ];
     ([(CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode(&now)).into_response()
 }

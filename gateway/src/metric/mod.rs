@@ -216,15 +216,21 @@ impl Metrics {
         self.receipts.inc_by(n);
     }
 
-    /// Everything in the OpenMetrics text format, with what is asked for only now.
+    /// Everything in the OpenMetrics text format; `now` is what somebody else counts.
     #[must_use]
-    pub fn encode(&self, now: &[(Name, i64)]) -> String {
+    pub fn encode(&self, now: &[(Name, u64)]) -> String {
         use prometheus_client::encoding::text;
         let mut moment = Registry::with_prefix(PREFIX);
         for (name, value) in now {
-            let gauge = Gauge::<i64>::default();
-            gauge.set(*value);
-            moment.register(name.as_str(), name.help(), gauge);
+            if name.is_counter() {
+                let counter = Counter::<u64>::default();
+                counter.inc_by(*value);
+                moment.register(name.as_str(), name.help(), counter);
+            } else {
+                let gauge = Gauge::<i64>::default();
+                gauge.set(i64::try_from(*value).unwrap_or(i64::MAX));
+                moment.register(name.as_str(), name.help(), gauge);
+            }
         }
         let mut out = String::new();
         // Writing to a String does not fail.

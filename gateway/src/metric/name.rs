@@ -66,3 +66,21 @@ names! {
     StoreReadOnly = "store_read_only", "1 after a failed sync, until restart";
     StoreFull = "store_full", "1 while there is no room on the disk";
 }
+
+impl Name {
+    /// Whether it only grows, where its value is taken over from the store at the scrape.
+    #[must_use]
+    pub fn is_counter(self) -> bool {
+        matches!(
+            self,
+            Self::StoreSyncs
+                | Self::StoreCommits
+                | Self::StorePublishes
+                | Self::StoreEntries
+                | Self::StoreCorrupt
+                | Self::StoreTrimmed
+                | Self::StoreExpired
+                | Self::StoreFailures
+        )
+    }
+}

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 const SPELL: Duration = Duration::from_secs(5);
 /// Syncs of the store's one writer since the start.
-const SYNCS: &str = "pulsegate_store_syncs";
+const SYNCS: &str = "pulsegate_store_syncs_total";
 
 #[tokio::main]
 async fn main() {

@@ -46,7 +46,7 @@ async fn metrics_count_answers_by_route_and_hold_no_name_an_asker_made_up() {
         "http_requests_total{route=\"/v1/apps/{app}/messages\",status=\"400\"} 1",
         "http_requests_total{route=\"other\",status=\"404\"} 1",
         "published_total 1",
-        "store_publishes 1",
+        "store_publishes_total 1",
         "apps 2",
         "draining 0",
     ] {
