@@ -14,7 +14,7 @@ pub(super) fn is_topic_name(text: &str) -> bool {
         if separator && !in_segment {
             return false;
         }
-        if !separator && !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
+        if !(separator || b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')) {
             return false;
         }
         in_segment = !separator;
