@@ -76,7 +76,7 @@ export class IdbStore implements Store {
     const tx = this.#db.transaction(STORES, 'readonly');
     const kv = tx.objectStore('kv');
     const get = (key: string) => result(kv.get(key));
-    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts, shown] = await Promise.all([
+    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts, shown, sure] = await Promise.all([
       get('identity'),
       get('forgetting'),
       get('generation'),
@@ -89,6 +89,7 @@ export class IdbStore implements Store {
       result(tx.objectStore('done').getAll()),
       result(tx.objectStore('receipts').getAll()),
       result(tx.objectStore('shown').getAllKeys()),
+      result(tx.objectStore('shown').getAll()),
     ]);
     return {
       identity,
@@ -102,7 +103,7 @@ export class IdbStore implements Store {
       rows: rows as Row[],
       done: done as Done[],
       receipts: receipts as Receipt[],
-      shown: shown as string[],
+      shown: new Map((shown as string[]).map((id, i) => [id, sure[i] === 1])),
     };
   }
 
@@ -129,10 +130,10 @@ export class IdbStore implements Store {
     await done;
   }
 
-  async shown(id: string): Promise<void> {
+  async shown(id: string, sure: boolean): Promise<void> {
     // A store of its own: a transaction on it waits for none of the others.
     const tx = this.#db.transaction('shown', 'readwrite', { durability: 'relaxed' });
-    tx.objectStore('shown').put(1, id);
+    tx.objectStore('shown').put(sure ? 1 : 0, id);
     await committed(tx);
   }
 

@@ -31,7 +31,7 @@ export class MemoryStore implements Store {
       done: [],
       receipts: [],
       closes: [],
-      shown: [],
+      shown: new Map(),
     });
   }
 

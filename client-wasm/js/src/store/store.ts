@@ -65,8 +65,8 @@ export interface Loaded {
   receipts: Receipt[];
   /** Messages whose shown notification has yet to be taken back. */
   closes: string[];
-  /** Messages of the inbox that were shown. */
-  shown: string[];
+  /** Messages of the inbox that were shown; false: that were about to be, when the worker ended. */
+  shown: Map<string, boolean>;
 }
 
 /** What changes in one transaction. */
@@ -107,8 +107,8 @@ export interface Store {
   load(): Promise<Loaded>;
   /** All of it or nothing; `strict`: on the disk before this resolves. Throws {@link Superseded}. */
   write(change: Change, strict: boolean): Promise<void>;
-  /** Notes that a message was shown, without waiting for what else is being written. */
-  shown(id: string): Promise<void>;
+  /** Notes that a message was shown, or (not `sure`) is about to be, without waiting for what else is being written. */
+  shown(id: string, sure: boolean): Promise<void>;
   /** Rows by place; those that are gone are left out. */
   rows(places: number[]): Promise<Row[]>;
   /** Receipts that somebody else, the service worker, queued meanwhile are included. */

@@ -127,6 +127,7 @@ export class Hub implements DeviceOwner {
     tab.shows = hello.shows;
     tab.permission = hello.permission;
     if (hello.place !== undefined) {
+      tab.returned = true;
       for (const log of device.inbox.missedSince(place)) tab.post({ t: 'gap', log, reason: 'away' });
     }
     device.joined(tab);

@@ -38,6 +38,8 @@ export interface Entry {
   shown: boolean;
   /** Read from the store: it may have been offered or shown before. */
   old: boolean;
+  /** It was about to be shown when an earlier worker ended: perhaps it was. */
+  maybe?: boolean;
   /** HANDLED was reported. */
   told: boolean;
   /** It left the inbox. */
@@ -87,8 +89,10 @@ export class Inbox {
     this.#writer = writer;
     this.#owner = owner;
     for (const done of loaded.done) this.#remember(done);
-    const shown = new Set(loaded.shown);
-    for (const row of loaded.rows) this.#insert(shown.has(row.id) ? { ...row, p: 0 } : row, true);
+    for (const row of loaded.rows) {
+      const shown = loaded.shown.get(row.id);
+      this.#insert(shown ? { ...row, p: 0 } : row, true).maybe = shown === false;
+    }
   }
 
   /** The last place that arrived. A tab that reads on from here misses nothing that is being written. */
@@ -186,7 +190,16 @@ export class Inbox {
     this.receipt(entry.id, STAGE.displayed);
     this.touch(entry);
     // At once and by itself, and waited for: a power cut can repeat the pop-up under way, and no other.
-    if (entry.n > 0) await this.#writer.store.shown(entry.id).catch(() => undefined);
+    await this.#note(entry, true);
+  }
+
+  /** It is about to be shown. Resolves when that is written. */
+  showing(entry: Entry): Promise<void> {
+    return this.#note(entry, false);
+  }
+
+  async #note(entry: Entry, sure: boolean): Promise<void> {
+    if (entry.n > 0 && !entry.gone) await this.#writer.store.shown(entry.id, sure).catch(() => undefined);
   }
 
   /** A handler failed, or its tab went: what was shown needs no other. */

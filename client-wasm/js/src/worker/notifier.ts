@@ -11,6 +11,8 @@ import type { Tab } from './tab.js';
 
 /** How long a visible tab has to handle a message before it pops up nevertheless. */
 export const LOOKING_MS = 1_000;
+/** How long a handler has for what a dead browser may have shown already. */
+const UNSURE_MS = 5_000;
 
 /** What the notifier needs its owner for. */
 export interface NotifierOwner {
@@ -43,14 +45,17 @@ export class Notifier {
     if (policy === 'never') return this.#decided(entry, false);
     // Handled by a visible tab before a worker died of something: not a second time.
     if (policy === 'hidden-only' && entry.told) return this.#decided(entry, true);
+    // Whether it was shown before the browser died nobody knows. A handler has the first word; without
+    // one it is shown, perhaps again: silently, under its tag.
+    if (this.#owner.tabs().some((tab) => tab.returned)) entry.maybe = false;
     const looked = this.#owner.tabs().some((tab) => tab.visible && tab.listens && tab.wants(entry.log));
-    if (policy === 'hidden-only' && looked) {
+    if (entry.maybe || (policy === 'hidden-only' && looked)) {
       this.#looking.set(
         entry,
         setTimeout(() => {
           this.#looking.delete(entry);
           this.#enqueue(entry);
-        }, LOOKING_MS),
+        }, entry.maybe ? UNSURE_MS : LOOKING_MS),
       );
       return;
     }
@@ -96,7 +101,7 @@ export class Notifier {
   async #show(entry: Entry): Promise<void> {
     const { inbox } = this.#owner;
     if (entry.gone || !entry.p) return;
-    if (entry.n > 0 && inbox.replaced(entry)) return this.#decided(entry, true);
+    if (entry.n > 0 && (inbox.replaced(entry) || (entry.maybe && entry.h))) return this.#decided(entry, true);
     const m = this.#live.get(entry) ?? (await inbox.rows([entry]))[0];
     if (!m) return;
     let again = entry.old;
@@ -104,6 +109,7 @@ export class Notifier {
     for (;;) {
       const tab = this.#candidates().find((t) => !tried.has(t));
       if (!tab || entry.gone) break;
+      if (tried.size === 0) await inbox.showing(entry);
       tried.add(tab);
       if (await this.#ask(tab, m, again)) {
         this.#live.delete(entry);

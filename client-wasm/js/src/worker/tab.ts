@@ -27,6 +27,8 @@ export class Tab {
   permission = 'default';
   /** It did not answer in time: others are asked first. */
   slow = false;
+  /** It lived through the end of an earlier worker, and so did the browser: what is shown is known. */
+  returned = false;
   /** Hears every message. */
   all = false;
   /** Topics with a handler here, and whether the subscription is to outlive it. */
