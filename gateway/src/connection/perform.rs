@@ -273,7 +273,7 @@ impl Desk {
     fn stored(&mut self, slot: Slot, after: Seq, batch: ReadBatch) -> Input {
         let Some(reading) = self.slots.get_mut(slot) else { return Input::ReadFailed { slot } };
         reading.caught_up |= batch.end;
-        let log = reading.place.board.name();
+        let log = &reading.place.board.key().name();
         let items = batch.entries.iter().map(|entry| Item {
             seq: entry.seq,
             message: entry.message(),

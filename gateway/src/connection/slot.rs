@@ -65,7 +65,7 @@ impl Slots {
 
     /// Whether a log of this name is read already.
     pub(super) fn reads(&self, log: &LogName) -> bool {
-        self.0.iter().flatten().any(|reading| reading.place.board.name() == log)
+        self.0.iter().flatten().any(|reading| reading.place.board.key().log.name() == *log)
     }
 }
 

@@ -5,7 +5,7 @@ use super::ring::Ring;
 use super::waiter::{Mail, Waiter};
 use crate::connection::frame;
 use bytes::Bytes;
-use pulsegate_proto::id::{LogName, Seq};
+use pulsegate_proto::id::Seq;
 use pulsegate_proto::session::server::{Batch, Slot};
 use pulsegate_proto::time::UnixMs;
 use pulsegate_routing::{Entry, LogKey, ReaderView};
@@ -20,14 +20,15 @@ pub struct Seat {
     generation: u32,
 }
 
-/// Everything this node knows of one log that has readers here.
+/// Everything this node knows of one log that has readers here. Every device has one or two of its own, so it is
+/// small while nothing happens: no table for a single reader, no tail until something is appended.
 #[derive(Debug)]
 pub struct Board {
     key: LogKey,
-    name: LogName,
     /// Not one lock with the tail: while thousands are woken under this one, the first of them read already.
     room: Mutex<Room>,
-    tail: Mutex<Tail>,
+    /// `None`: what was appended is with the store only.
+    tail: Mutex<Option<Box<Ring>>>,
     /// The last entry appended since this board was set up; 0 if none was.
     last: AtomicU64,
 }
@@ -39,24 +40,20 @@ struct Room {
     retired: bool,
 }
 
-#[derive(Debug, Default)]
-struct Tail {
-    ring: Ring,
-    /// On the hub's list of rings to be aged.
-    warm: bool,
-}
-
-/// The readers. Nearly every log of a device's own has exactly one, so one costs no table.
+/// The readers. Nearly every log of a device's own has exactly one.
 #[derive(Debug, Default)]
 enum Seats {
     #[default]
     Empty,
-    One(Reader, u32),
-    Many {
-        readers: Vec<(Option<Reader>, u32)>,
-        free: Vec<u32>,
-        taken: usize,
-    },
+    One(Reader),
+    Many(Box<Table>),
+}
+
+#[derive(Debug)]
+struct Table {
+    readers: Vec<(Option<Reader>, u32)>,
+    free: Vec<u32>,
+    taken: usize,
 }
 
 #[derive(Debug)]
@@ -67,20 +64,21 @@ struct Reader {
 
 impl Board {
     pub(super) fn new(key: LogKey) -> Self {
-        let name = key.name();
-        Self { key, name, room: Mutex::default(), tail: Mutex::default(), last: AtomicU64::new(0) }
+        Self { key, room: Mutex::default(), tail: Mutex::default(), last: AtomicU64::new(0) }
+    }
+
+    /// A board with one reader.
+    pub(super) fn with(key: LogKey, waiter: &Arc<Waiter>, slot: Slot) -> (Self, Seat) {
+        let board = Self::new(key);
+        let reader = Reader { waiter: Arc::clone(waiter), slot };
+        let seat = lock(&board.room).seats.sit(reader);
+        (board, seat)
     }
 
     /// Which log.
     #[must_use]
     pub fn key(&self) -> &LogKey {
         &self.key
-    }
-
-    /// The log's name on the wire.
-    #[must_use]
-    pub fn name(&self) -> &LogName {
-        &self.name
     }
 
     /// Takes a seat. `None`: the board was let go of in the meantime.
@@ -102,13 +100,15 @@ impl Board {
         room.retired
     }
 
-    /// Keeps `entries` for the readers and wakes them. True: the ring has just begun and wants to be aged.
+    /// Keeps `entries` for the readers and wakes them. True: the tail has just begun and wants to be aged.
     pub(super) fn appended(&self, entries: &[Arc<Entry>], now: Instant) -> bool {
         let begun = {
             let mut tail = lock(&self.tail);
-            tail.ring.push(entries, now);
-            self.last.store(tail.ring.last(), Ordering::Release);
-            !tail.ring.is_empty() && !std::mem::replace(&mut tail.warm, true)
+            let begun = tail.is_none();
+            let ring = tail.get_or_insert_with(|| Box::new(Ring::new(self.last())));
+            ring.push(entries, now);
+            self.last.store(ring.last(), Ordering::Release);
+            begun
         };
         self.mark_all();
         begun
@@ -116,7 +116,7 @@ impl Board {
 
     /// Hands a message that is stored nowhere to everybody here; returns how many had no room for it.
     pub(super) fn live(&self, entry: &Arc<Entry>) -> u64 {
-        let frame: Bytes = frame::payload(&self.name, entry);
+        let frame: Bytes = frame::payload(&self.key.name(), entry);
         let mut dropped = 0;
         lock(&self.room).seats.each(|reader| {
             let mail = Mail::Live { slot: reader.slot, entry: Arc::clone(entry), frame: frame.clone() };
@@ -126,18 +126,25 @@ impl Board {
     }
 
     pub(super) fn removed(&self, seq: Seq) {
-        lock(&self.tail).ring.remove(seq);
+        if let Some(ring) = &mut *lock(&self.tail) {
+            ring.remove(seq);
+        }
     }
 
     /// Entries were dropped below the readers: they have to ask the store, which says what is missing.
     pub(super) fn trimmed(&self) {
-        lock(&self.tail).ring.forget();
+        if let Some(ring) = &mut *lock(&self.tail) {
+            ring.forget();
+        }
         self.mark_all();
     }
 
     /// See [`Ring::read`].
     pub(crate) fn read(&self, after: Seq, reader: &ReaderView, max: usize, now: UnixMs) -> Option<Batch> {
-        lock(&self.tail).ring.read(&self.name, after, reader, max, now)
+        match &mut *lock(&self.tail) {
+            Some(ring) => ring.read(&self.key, after, reader, max, now),
+            None => Ring::new(self.last()).read(&self.key, after, reader, max, now),
+        }
     }
 
     /// The last entry appended since this board was set up; 0 if none was.
@@ -145,11 +152,13 @@ impl Board {
         self.last.load(Ordering::Acquire)
     }
 
-    /// Drops what the ring kept long enough. True: it holds something still.
+    /// Drops what the tail kept long enough. True: it holds something still.
     pub(super) fn age(&self, now: Instant) -> bool {
         let mut tail = lock(&self.tail);
-        tail.warm = tail.ring.age(now);
-        tail.warm
+        if tail.as_mut().is_some_and(|ring| !ring.age(now)) {
+            *tail = None;
+        }
+        tail.is_some()
     }
 
     fn mark_all(&self) {
@@ -159,58 +168,68 @@ impl Board {
 
 impl Seats {
     fn sit(&mut self, reader: Reader) -> Seat {
-        match std::mem::take(self) {
+        match self {
             Self::Empty => {
-                *self = Self::One(reader, 0);
-                Seat { index: 0, generation: 0 }
+                *self = Self::One(reader);
+                return Seat { index: 0, generation: 0 };
             }
-            Self::One(first, generation) => {
-                let readers = vec![(Some(first), generation), (Some(reader), 0)];
-                *self = Self::Many { readers, free: Vec::new(), taken: 2 };
-                Seat { index: 1, generation: 0 }
+            Self::One(_) => {
+                if let Self::One(first) = std::mem::take(self) {
+                    let readers = vec![(Some(first), 0)];
+                    *self = Self::Many(Box::new(Table { readers, free: Vec::new(), taken: 1 }));
+                }
             }
-            Self::Many { mut readers, mut free, taken } => {
-                let index = free.pop().unwrap_or_else(|| {
-                    readers.push((None, 0));
-                    u32::try_from(readers.len() - 1).unwrap_or(u32::MAX)
-                });
-                let place = &mut readers[index as usize];
-                place.0 = Some(reader);
-                let seat = Seat { index, generation: place.1 };
-                *self = Self::Many { readers, free, taken: taken + 1 };
-                seat
-            }
+            Self::Many(_) => {}
+        }
+        match self {
+            Self::Many(table) => table.sit(reader),
+            Self::Empty | Self::One(_) => unreachable!("it was made a table above"),
         }
     }
 
     fn leave(&mut self, seat: Seat) {
         match self {
-            Self::One(_, generation) if seat.index == 0 && seat.generation == *generation => {
-                *self = Self::Empty
-            }
-            Self::Many { readers, free, taken } => {
-                let Some(place) = readers.get_mut(seat.index as usize) else { return };
-                if place.1 != seat.generation || place.0.take().is_none() {
-                    return;
-                }
-                place.1 = place.1.wrapping_add(1);
-                free.push(seat.index);
-                *taken -= 1;
-                if *taken == 0 {
+            Self::One(_) if seat == (Seat { index: 0, generation: 0 }) => *self = Self::Empty,
+            Self::Many(table) => {
+                if table.leave(seat) {
                     *self = Self::Empty;
                 }
             }
-            Self::Empty | Self::One(..) => {}
+            Self::Empty | Self::One(_) => {}
         }
     }
 
     fn each(&self, mut f: impl FnMut(&Reader)) {
         match self {
             Self::Empty => {}
-            Self::One(reader, _) => f(reader),
-            Self::Many { readers, .. } => {
-                readers.iter().filter_map(|(reader, _)| reader.as_ref()).for_each(f)
-            }
+            Self::One(reader) => f(reader),
+            Self::Many(table) => table.readers.iter().filter_map(|(reader, _)| reader.as_ref()).for_each(f),
         }
+    }
+}
+
+impl Table {
+    fn sit(&mut self, reader: Reader) -> Seat {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.readers.push((None, 0));
+            u32::try_from(self.readers.len() - 1).unwrap_or(u32::MAX)
+        });
+        let place = &mut self.readers[index as usize];
+        place.0 = Some(reader);
+        self.taken += 1;
+        Seat { index, generation: place.1 }
+    }
+
+    /// True: nobody is left.
+    fn leave(&mut self, seat: Seat) -> bool {
+        if let Some(place) = self.readers.get_mut(seat.index as usize)
+            && place.1 == seat.generation
+            && place.0.take().is_some()
+        {
+            place.1 = place.1.wrapping_add(1);
+            self.free.push(seat.index);
+            self.taken -= 1;
+        }
+        self.taken == 0
     }
 }

@@ -24,9 +24,9 @@ use link::Links;
 use pulsegate_proto::id::{AppId, LogName, RegistrationId, Seq, Tag, UserId};
 use pulsegate_proto::session::server::{Settings, Slot};
 use pulsegate_routing::{Entry, GapInfo, LogKey, SessionRef, StartInfo, Wake};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as MapEntry;
-use std::hash::{BuildHasher, RandomState};
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -34,7 +34,30 @@ use std::time::Instant;
 /// Independent locks of the table of boards: a publish and a connecting device rarely meet.
 const SHARDS: usize = 64;
 
-type Boards = HashMap<LogKey, Arc<Board>>;
+/// A board, found by its log: the key is not stored twice.
+struct ByLog(Arc<Board>);
+
+impl Borrow<LogKey> for ByLog {
+    fn borrow(&self) -> &LogKey {
+        self.0.key()
+    }
+}
+
+impl Hash for ByLog {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}
+
+impl PartialEq for ByLog {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for ByLog {}
+
+type Boards = HashSet<ByLog>;
 
 /// What stands between a stranger and this node's memory.
 pub struct Gate {
@@ -99,25 +122,23 @@ impl Hub {
     #[must_use]
     pub fn sit(&self, log: &LogKey, waiter: &Arc<Waiter>, slot: Slot) -> Place {
         let mut boards = self.shard(log);
-        let mut board = match boards.entry(log.clone()) {
-            MapEntry::Occupied(board) => Arc::clone(board.get()),
-            MapEntry::Vacant(vacant) => Arc::clone(vacant.insert(Arc::new(Board::new(log.clone())))),
-        };
-        loop {
-            if let Some(seat) = board.sit(waiter, slot) {
-                return Place { board, seat };
-            }
-            // Its last reader left a moment ago and is about to take it off the table.
-            board = Arc::new(Board::new(log.clone()));
-            boards.insert(log.clone(), Arc::clone(&board));
+        if let Some(ByLog(board)) = boards.get(log)
+            && let Some(seat) = board.sit(waiter, slot)
+        {
+            return Place { board: Arc::clone(board), seat };
         }
+        // None yet, or its last reader left a moment ago and is about to take it off the table.
+        let (board, seat) = Board::with(log.clone(), waiter, slot);
+        let board = Arc::new(board);
+        boards.replace(ByLog(Arc::clone(&board)));
+        Place { board, seat }
     }
 
     /// Gives a place back.
     pub fn leave(&self, place: Place) {
         if place.board.leave(place.seat) {
             let mut boards = self.shard(place.board.key());
-            if boards.get(place.board.key()).is_some_and(|b| Arc::ptr_eq(b, &place.board)) {
+            if boards.get(place.board.key()).is_some_and(|found| Arc::ptr_eq(&found.0, &place.board)) {
                 boards.remove(place.board.key());
             }
         }
@@ -219,7 +240,7 @@ impl Hub {
     }
 
     fn board(&self, log: &LogKey) -> Option<Arc<Board>> {
-        self.shard(log).get(log).cloned()
+        self.shard(log).get(log).map(|found| Arc::clone(&found.0))
     }
 }
 

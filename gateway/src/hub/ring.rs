@@ -2,10 +2,10 @@
 
 use crate::connection::frame;
 use bytes::Bytes;
-use pulsegate_proto::id::{LogName, Seq};
+use pulsegate_proto::id::Seq;
 use pulsegate_proto::session::server::{self, Batch};
 use pulsegate_proto::time::UnixMs;
-use pulsegate_routing::{Entry, ReaderView};
+use pulsegate_routing::{Entry, LogKey, ReaderView};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const BYTES: usize = 256 * 1024;
 const KEEP: Duration = Duration::from_secs(10);
 
 /// What the last appends to one log were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ring {
     items: VecDeque<Item>,
     bytes: usize,
@@ -37,6 +37,11 @@ struct Item {
 }
 
 impl Ring {
+    /// A ring that begins behind `last`.
+    pub(super) fn new(last: Seq) -> Self {
+        Self { items: VecDeque::new(), bytes: 0, base: last, last }
+    }
+
     pub(super) fn push(&mut self, entries: &[Arc<Entry>], now: Instant) {
         for entry in entries {
             if entry.seq <= self.last {
@@ -68,7 +73,7 @@ impl Ring {
     /// ring does not go back that far, or cannot decide.
     pub(super) fn read(
         &mut self,
-        log: &LogName,
+        log: &LogKey,
         after: Seq,
         reader: &ReaderView,
         max: usize,
@@ -93,7 +98,7 @@ impl Ring {
                 run.end = false;
                 return Some(run);
             } else {
-                let frame = item.frame.get_or_insert_with(|| frame::entry(log, &item.entry)).clone();
+                let frame = item.frame.get_or_insert_with(|| frame::entry(&log.name(), &item.entry)).clone();
                 run.entries.push(server::Item { seq: item.entry.seq, message: item.entry.message(), frame });
             }
             run.passed = item.entry.seq;
@@ -107,9 +112,6 @@ impl Ring {
         while self.items.front().is_some_and(|item| now.saturating_duration_since(item.at) >= KEEP) {
             self.drop_first();
         }
-        if self.items.is_empty() {
-            self.items = VecDeque::new();
-        }
         !self.items.is_empty()
     }
 
@@ -122,10 +124,6 @@ impl Ring {
 
     pub(super) fn last(&self) -> Seq {
         self.last
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
     }
 
     fn drop_first(&mut self) {
