@@ -306,7 +306,7 @@ async fn run(ops: Vec<Op>) {
 
 proptest! {
     #![proptest_config(Config {
-        cases: 24,
+        cases: 16,
         max_shrink_iters: 60,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..Config::default()

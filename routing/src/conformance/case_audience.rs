@@ -137,6 +137,11 @@ pub async fn everyone_is_limited_by_the_second_and_in_all(world: &mut World) {
     let draft = world.draft(Target::Everyone);
     let refused = world.router.publish(&world.app, draft).await;
     assert_eq!(refused, Err(PublishError::TooManyEveryone), "a recall is an entry, too");
+    world.router.set_everyone_entries(0);
+    let mut brief = world.draft(Target::Everyone);
+    brief.ttl = Some(Duration::from_secs(10));
+    world.publish(brief).await;
+    world.router.set_everyone_entries(most);
     world.pass(Duration::from_secs(12)).await;
     let draft = world.draft(Target::Everyone);
     world.publish(draft).await;

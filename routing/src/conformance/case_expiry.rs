@@ -72,6 +72,11 @@ pub async fn idle_registrations_are_forgotten_and_connected_ones_are_not(world: 
     world.pass(10 * SECOND).await;
     assert_eq!(world.router.registration(&world.app, &connected.id).await.unwrap(), None);
     assert_eq!(world.router.user(&world.app, &super::user("ann")).await.unwrap(), []);
+    world.router.set_idle(Duration::ZERO, Duration::ZERO);
+    let kept = world.device(None).await;
+    kept.disconnect(world).await;
+    world.pass(4000 * DAY).await;
+    assert!(world.router.registration(&world.app, &kept.id).await.unwrap().is_some());
 }
 
 /// With its subscriptions.

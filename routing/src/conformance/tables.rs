@@ -140,7 +140,7 @@ impl Tables for FaultyTables {
             Fault::NoRoom => Err(CommitError::Full),
             Fault::Sync => {
                 state.sync_failed = true;
-                Err(CommitError::SyncFailed(why()))
+                Err(CommitError::Unknown(why()))
             }
             fault => {
                 state.broken = true;

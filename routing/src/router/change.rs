@@ -130,7 +130,7 @@ impl Router {
                 None => {
                     row.user = Some(user.clone());
                     row.user_began = STARTS_AT_COMMIT;
-                    row.idle = self.idle(row);
+                    row.idle = self.0.idle.of(row);
                     Ok(true)
                 }
             })

@@ -15,8 +15,6 @@ use subtle::ConstantTimeEq as _;
 
 /// Entries looked at, a log, to count what a device stored but had not acked when its link broke.
 const CATCH_UP: usize = 1024;
-/// An ephemeral registration whose gateway died is forgotten after this long.
-const EPHEMERAL_IDLE: Duration = Duration::from_secs(24 * 3600);
 /// Rows are taken from under a Hello by another Hello of the same device only; that many at the
 /// same moment is an attack or a loop.
 const TRIES: usize = 16;
@@ -159,15 +157,7 @@ impl Router {
         row.agent.clone_from(&ask.agent);
         row.ephemeral = ask.ephemeral;
         row.last_seen = self.0.clock.now();
-        row.idle = self.idle(row);
-    }
-
-    pub(super) fn idle(&self, row: &Row) -> Duration {
-        match (row.ephemeral, &row.user) {
-            (true, _) => EPHEMERAL_IDLE,
-            (false, None) => self.0.settings.anonymous_idle,
-            (false, Some(_)) => self.0.settings.registration_idle,
-        }
+        row.idle = self.0.idle.of(row);
     }
 
     async fn put(&self, app: &AppId, expect: Expect, row: Row) -> Result<Row, Refused> {

@@ -3,6 +3,7 @@
 mod change;
 mod connect;
 mod device;
+mod idle;
 mod message;
 mod pace;
 mod pending;
@@ -16,6 +17,8 @@ pub use settings::RouterSettings;
 
 use crate::store::{Log as _, Store, StoreStats};
 use crate::{Clock, LogKey, OpenError, SessionRef, StoreError, Wake};
+use core::time::Duration;
+use idle::Idle;
 use pace::Pace;
 use pending::Pending;
 use pulsegate_proto::id::{AppId, Epoch, RegistrationId, Seq, SessionId};
@@ -42,6 +45,7 @@ struct Core {
     settings: RouterSettings,
     everyone_per_second: AtomicU32,
     everyone: Pace,
+    idle: Idle,
     clock: Arc<dyn Clock>,
     wake: Arc<dyn Wake>,
     pending: Pending,
@@ -74,6 +78,7 @@ impl Router {
             store,
             everyone_per_second: AtomicU32::new(settings.everyone_per_second),
             everyone: Pace::default(),
+            idle: Idle::new(settings.registration_idle, settings.anonymous_idle),
             settings,
             clock,
             wake,
@@ -96,6 +101,17 @@ impl Router {
     /// Sets how many entries of an app's `all` log are taken a second; 0: no limit.
     pub fn set_everyone_per_second(&self, per_second: u32) {
         self.0.everyone_per_second.store(per_second, Ordering::Relaxed);
+    }
+
+    /// Sets how many unexpired entries an app's `all` log takes; 0: no limit.
+    pub fn set_everyone_entries(&self, most: u64) {
+        self.0.store.set_everyone_entries(most);
+    }
+
+    /// Sets how long a registration with a user, and one without, is kept unseen; 0: for ever. Holds
+    /// for each registration from its next Hello on.
+    pub fn set_idle(&self, registration: Duration, anonymous: Duration) {
+        self.0.idle.set(registration, anonymous);
     }
 
     /// The last entry of a log; 0 if it has none or cannot be read. From memory for logs that were

@@ -14,9 +14,9 @@ pub struct RouterSettings {
     pub everyone_per_second: u32,
     /// Unexpired entries of an app's `all` log; 0: no limit.
     pub everyone_entries: u64,
-    /// A registration with a user that was not seen for so long is forgotten.
+    /// A registration with a user that was not seen for so long is forgotten; 0: never.
     pub registration_idle: Duration,
-    /// The same for one without a user.
+    /// The same for one without a user; 0: never.
     pub anonymous_idle: Duration,
     /// The status of a message can be asked for so long after its end.
     pub status_kept: Duration,

@@ -142,11 +142,6 @@ impl FjallTables {
         out.commit()
     }
 
-    fn sync_failed(&self, why: String) -> CommitError {
-        self.sync_failed.store(true, Ordering::SeqCst);
-        CommitError::SyncFailed(why)
-    }
-
     /// Closes what is open and opens it anew. Whoever reads waits for it.
     fn reopen(&self) -> Result<(), CommitError> {
         let mut state = self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -226,9 +221,11 @@ impl Tables for FjallTables {
         };
         self.broken.store(true, Ordering::SeqCst);
         match io_error(&error) {
-            Some(io) if is_full(io) => Err(CommitError::Unknown(error.to_string())),
-            _ => Err(self.sync_failed(error.to_string())),
+            Some(io) if is_full(io) => {}
+            _ => self.sync_failed.store(true, Ordering::SeqCst),
         }
+        // Its bytes may be in the journal, and then it is there after the restart.
+        Err(CommitError::Unknown(error.to_string()))
     }
 
     fn heal(&self) -> Result<(), CommitError> {

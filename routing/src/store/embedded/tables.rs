@@ -21,11 +21,11 @@ pub struct Write {
 pub enum CommitError {
     /// No room. Nothing was written, or it was undone.
     Full,
-    /// A sync failed: what is on disk is not known, and nothing may be written until restart.
+    /// A sync failed before: nothing may be written until restart. Nothing of this was written.
     SyncFailed(String),
     /// The tables are closed or could not be reopened. Nothing was written.
     Closed(String),
-    /// The batch may or may not be found after the tables are reopened.
+    /// The batch may or may not be found after the tables are reopened, or after a restart.
     Unknown(String),
 }
 
