@@ -64,7 +64,7 @@ export function targetOf(data: NotificationData, action: string, origin: string)
   try {
     const url = new URL(wanted, origin);
     if (url.origin === origin) return { url: url.href, foreign: false };
-    if (data.clickOrigins.includes(url.origin)) return { url: url.href, foreign: true };
+    if (url.protocol.startsWith('http') && data.clickOrigins.includes(url.origin)) return { url: url.href, foreign: true };
   } catch {
     // No URL: the click is heard, and goes nowhere.
   }

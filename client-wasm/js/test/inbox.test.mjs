@@ -1,0 +1,206 @@
+// The inbox on a store: nothing is lost, nothing comes twice, and there is an end to its size.
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { load, message, settle } from './support/load.mjs';
+
+globalThis.IDBKeyRange = IDBKeyRange;
+const { Inbox, IdbStore, MemoryStore, Writer, Superseded, openDatabase, merge, INBOX_BYTES } =
+  await load('worker/inbox.ts', 'store/idb.ts', 'store/memory.ts', 'store/writer.ts', 'store/store.ts');
+
+beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+
+const config = { url: 'http://gateway', app: 'shop', user: '' };
+
+async function open({ wrap = (store) => store, needed = () => false } = {}) {
+  const store = wrap(new IdbStore(await openDatabase('test', () => {})));
+  await store.claim(Date.now(), config);
+  const seen = { dropped: [], failed: 0, superseded: 0, memory: undefined };
+  const writer = new Writer(store, {
+    free: () => inbox.free(),
+    failed: () => { seen.failed += 1; seen.memory = new MemoryStore(inbox.remaining()); return seen.memory; },
+    superseded: () => { seen.superseded += 1; },
+  });
+  const inbox = new Inbox(writer, {
+    now: () => Date.now(), needed, awaited: () => false, dropped: (log) => seen.dropped.push(log), receipts() {}, settled() {},
+  }, await store.load());
+  return { store, writer, inbox, seen };
+}
+
+test('messages and cursors are there after a restart', async () => {
+  const first = await open();
+  await first.inbox.take([message(1), message(2)], { 'topic:news': [7, 2] });
+  first.store.close();
+  const second = await open();
+  assert.deepEqual(second.inbox.entries.map(({ n, id }) => [n, id]), [[1, message(1).id], [2, message(2).id]]);
+  assert.deepEqual((await second.store.load()).cursors, { 'topic:news': [7, 2] });
+  const rows = await second.inbox.rows(second.inbox.entries);
+  assert.deepEqual(rows.map(({ body }) => body), ['body 1', 'body 2']);
+});
+
+test('a message that is here, or left not long ago, is not taken again', async () => {
+  const first = await open();
+  const [entry] = await first.inbox.take([message(1)], {});
+  first.inbox.handled(entry, false);
+  await settle();
+  await first.writer.flush();
+  assert.equal(first.inbox.count, 0, 'handled, and nobody needs it');
+  assert.deepEqual(await first.inbox.take([message(1), message(2)], {}).then((taken) => taken.map(({ id }) => id)), [message(2).id]);
+  first.store.close();
+  const second = await open();
+  assert.ok(second.inbox.known(message(1).id));
+  assert.deepEqual(await second.inbox.take([message(1)], {}), []);
+});
+
+test('what a tab still has to read stays, handled or not', async () => {
+  let slow = true;
+  const { inbox, writer, store } = await open({ needed: () => slow });
+  const [entry] = await inbox.take([message(1)], {});
+  inbox.handled(entry, false);
+  await settle();
+  await writer.flush();
+  assert.equal(inbox.count, 1);
+  assert.equal((await store.load()).rows[0].h, 1, 'but it is marked');
+  slow = false;
+  inbox.settle();
+  await settle();
+  await writer.flush();
+  assert.equal((await store.load()).rows.length, 0);
+});
+
+test('an older holder writes nothing after a newer one claimed', async () => {
+  const old = await open();
+  await old.inbox.take([message(1)], { all: [1, 1] });
+  const young = await open();
+  await assert.rejects(old.store.write({ cursors: { all: [1, 0] } }, true), Superseded);
+  old.inbox.take([message(2)], { all: [1, 2] });
+  await settle();
+  assert.equal(old.seen.superseded, 1);
+  assert.deepEqual((await young.store.load()).cursors, { all: [1, 1] });
+  assert.equal((await young.store.load()).rows.length, 1);
+});
+
+test('the oldest goes when there is no more room, and the app is told', async () => {
+  const { inbox, seen } = await open();
+  const body = 'x'.repeat(INBOX_BYTES / 8 - 1_000);
+  for (let number = 1; number <= 6; number++) await inbox.take([message(number, { body, log: `topic:t${number}` })], {});
+  assert.deepEqual(seen.dropped, ['topic:t1', 'topic:t2']);
+  assert.equal(inbox.find(message(1).id), undefined);
+  assert.ok(inbox.find(message(6).id));
+});
+
+test('what has expired leaves without a word', async () => {
+  const { inbox, seen, writer } = await open();
+  await inbox.take([message(1, { expires: Date.now() - 1 }), message(2)], {});
+  inbox.expire();
+  await writer.flush();
+  assert.deepEqual(inbox.entries.filter(({ gone }) => !gone).map(({ id }) => id), [message(2).id]);
+  assert.deepEqual(seen.dropped, []);
+});
+
+test('what was shown is not shown again after a crash, though its mark was all that got written', async () => {
+  const first = await open();
+  await first.inbox.take([message(1, { note: { title: 't', body: 'b' } })], {});
+  await first.store.shown(message(1).id, true);
+  first.store.close();
+  const second = await open();
+  assert.equal(second.inbox.entries[0].p, 0);
+});
+
+test('a newer notification of a tag is remembered over a restart', async () => {
+  const note = { title: 't', body: 'b', tag: 'match' };
+  const first = await open();
+  const [older] = await first.inbox.take([message(1, { note })], {});
+  const [newer] = await first.inbox.take([message(2, { note })], {});
+  await first.inbox.displayed(newer);
+  assert.ok(first.inbox.replaced(older));
+  await settle();
+  await first.writer.flush();
+  first.store.close();
+  const second = await open();
+  assert.ok(second.inbox.replaced(second.inbox.entries[0]));
+});
+
+test('receipts and their reason are written in one transaction', async () => {
+  const { inbox, writer, store } = await open();
+  const [entry] = await inbox.take([message(1)], {});
+  inbox.handled(entry, true);
+  inbox.handled(entry, true);
+  await settle();
+  await writer.flush();
+  const { receipts, rows } = await store.load();
+  assert.deepEqual(receipts.map(({ id, stage }) => [id, stage]), [[message(1).id, 5]], 'once');
+  assert.equal(rows.length, 0);
+});
+
+test('a failed write frees handled rows and is tried once more', async () => {
+  let failures = 1;
+  const changes = [];
+  const wrap = (store) => new Proxy(store, {
+    get(target, name) {
+      if (name !== 'write') return typeof target[name] === 'function' ? target[name].bind(target) : target[name];
+      return (change, strict) => {
+        changes.push(change);
+        if (changes.length > 2 && failures-- > 0) return Promise.reject(new DOMException('full', 'QuotaExceededError'));
+        return target.write(change, strict);
+      };
+    },
+  });
+  const { inbox, seen, store, writer } = await open({ wrap, needed: () => true });
+  const [entry] = await inbox.take([message(1)], {});
+  inbox.handled(entry, false);
+  await settle();
+  await writer.flush();
+  await inbox.take([message(2)], { all: [1, 2] });
+  assert.equal(seen.failed, 0);
+  assert.deepEqual((await store.load()).rows.map(({ id }) => id), [message(2).id], 'the handled one made room');
+});
+
+test('a store that fails for good is given up, and what came is kept in memory', async () => {
+  let works = true;
+  const wrap = (store) => new Proxy(store, {
+    get(target, name) {
+      if (name === 'write' && !works) return () => Promise.reject(new Error('gone'));
+      return typeof target[name] === 'function' ? target[name].bind(target) : target[name];
+    },
+  });
+  const { inbox, seen, writer } = await open({ wrap });
+  await inbox.take([message(1)], {});
+  works = false;
+  await inbox.take([message(2)], {});
+  assert.equal(seen.failed, 1);
+  assert.equal(writer.store.durable, false);
+  assert.deepEqual((await inbox.rows(inbox.entries)).map(({ body }) => body), ['body 1', 'body 2']);
+});
+
+test('a wipe drops what was to be written before it, and keeps who the device is', () => {
+  const merged = merge({ rows: [message(1)], cursors: { all: [1, 1] }, generation: 9 }, { wipe: true, identity: null });
+  assert.equal(merged.rows, undefined);
+  assert.equal(merged.cursors, undefined);
+  assert.equal(merged.generation, 9);
+  assert.equal(merged.identity, null);
+  assert.equal(merged.wipe, true);
+});
+
+test('a message that was being written when the inbox was wiped does not come back', async () => {
+  const { inbox, writer, store } = await open();
+  const taking = inbox.take([message(1)], {});
+  inbox.wipe();
+  await writer.write({ wipe: true }, true);
+  assert.deepEqual(await taking, []);
+  assert.equal((await store.load()).rows.length, 0);
+});
+
+test('clicks are handed to one tab each: the focused one, or the one a click opened', async () => {
+  const { store } = await open();
+  const now = Date.now();
+  const db = await openDatabase('test', () => {});
+  const put = db.transaction('clicks', 'readwrite').objectStore('clicks');
+  for (const [id, opened, at] of [['focused', false, now], ['opened', true, now], ['stale', false, now - 61_000]]) put.put({ id, opened, at });
+  const ids = async (since) => (await store.takeClicks(since)).map(({ id }) => id);
+  assert.deepEqual(await ids(now - 10_000), [], 'a tab that was there before');
+  assert.deepEqual(await ids(now + 100), ['opened']);
+  assert.deepEqual(await ids(0), ['focused']);
+  assert.deepEqual(await ids(0), []);
+  db.close();
+});
