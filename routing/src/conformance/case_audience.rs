@@ -124,7 +124,8 @@ pub async fn everyone_is_limited_by_the_second_and_in_all(world: &mut World) {
     let mut short = world.draft(Target::Everyone);
     short.ttl = Some(Duration::from_secs(10));
     let recalled = world.publish(short).await;
-    let most = world.router.settings().everyone_entries;
+    let most = 40;
+    world.router.set_everyone_entries(most);
     for _ in 7..most {
         let draft = world.draft(Target::Everyone);
         world.publish(draft).await;
