@@ -203,7 +203,10 @@ impl Node {
         {
             return tracing::error!(%error, "the configuration stays as it was");
         }
-        self.state.router.set_everyone_per_second(config.limits.everyone_per_second);
+        let (router, limits) = (&self.state.router, &config.limits);
+        router.set_everyone_per_second(limits.everyone_per_second);
+        router.set_everyone_entries(limits.everyone_entries);
+        router.set_idle(limits.registration_idle, limits.anonymous_idle);
         self.state.hub.set_session_settings(setting::session(&config));
         self.state.reload(config);
         tracing::info!("the configuration was read again");

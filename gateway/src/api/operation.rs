@@ -55,6 +55,7 @@ pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
         (Name::StoreTrimmed, stats.trimmed_entries),
         (Name::StoreExpired, stats.expired_messages),
         (Name::StoreFailures, stats.failures),
+        (Name::StoreReopened, stats.reopened),
         (Name::StoreBytes, stats.disk_bytes),
         (Name::StoreReadOnly, u64::from(stats.read_only)),
         (Name::StoreFull, u64::from(stats.full)),

@@ -62,6 +62,7 @@ names! {
     StoreTrimmed = "store_trimmed_entries", "Unexpired entries dropped since the start";
     StoreExpired = "store_expired_messages", "Messages whose time-to-live ended";
     StoreFailures = "store_failures", "Commits that failed since the start";
+    StoreReopened = "store_reopened", "Times the store was opened anew after a failed write";
     StoreBytes = "store_bytes", "Bytes the store uses on disk";
     StoreReadOnly = "store_read_only", "1 after a failed sync, until restart";
     StoreFull = "store_full", "1 while there is no room on the disk";
@@ -81,6 +82,7 @@ impl Name {
                 | Self::StoreTrimmed
                 | Self::StoreExpired
                 | Self::StoreFailures
+                | Self::StoreReopened
         )
     }
 }
