@@ -1,7 +1,7 @@
 // The browser killed like by a power cut, put to sleep, away, and given back an old disk.
 
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -28,6 +28,13 @@ const number = (title) => Number(title.split(' ').at(-1));
 test('ten kills of the whole browser under traffic lose nothing and show nothing twice', { timeout: 110_000 }, async (t) => {
   let tab = await open();
   await stage.allowNotifications(tab);
+  // The browser writes what a page keeps in localStorage a few seconds later; by it the page knows
+  // that there was a device before.
+  await until('the page to be remembered on disk', async () => {
+    const store = join(folder, 'profile/Default/Local Storage/leveldb');
+    const files = await Promise.all((await readdir(store)).map((name) => readFile(join(store, name))));
+    return files.some((content) => content.includes('pulsegate-had'));
+  });
   // Every second message is a notification, every other one data for the app alone.
   const accepted = [];
   const isShown = (name) => number(name) % 2 === 0;

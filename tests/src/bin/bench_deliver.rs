@@ -1,5 +1,6 @@
 //! Deliveries a processor-second, one topic to many sockets, against a bare epoll loop that writes
-//! the same frames. `bench_deliver [SOCKETS]`; 10,000 unless told otherwise.
+//! the same frames. `bench_deliver [SOCKETS] [PACED] [BURSTS]`; 10,000 sockets, 60 messages one by one and 4
+//! bursts of 32 unless told otherwise.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -24,11 +25,18 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// Messages one after the other, each only when all sockets have the one before.
-const PACED: usize = 60;
-/// Messages published in one go, and how often.
+/// Messages of a burst, published in one go: half a window, so that one ack goes with each.
 const JOINED: usize = 32;
-const BURSTS: usize = 4;
+
+/// How much of it.
+#[derive(Clone, Copy)]
+struct Load {
+    sockets: usize,
+    /// Messages one after the other, each only when all sockets have the one before.
+    paced: usize,
+    /// Bursts one after the other.
+    bursts: usize,
+}
 
 #[tokio::main]
 async fn main() {
@@ -39,13 +47,21 @@ async fn main() {
             let serving = tokio::task::spawn_blocking(move || floor::serve(count, &mut std::io::stdout()));
             serving.await.expect("no panic").expect("a working network");
         }
-        count => bench(count.map_or(10_000, |text| text.parse().expect("a number"))).await,
+        sockets => {
+            let number =
+                |text: Option<&str>, usual| text.map_or(usual, |text| text.parse().expect("a number"));
+            let sockets = number(sockets, 10_000);
+            let paced = number(arguments.next().as_deref(), 60);
+            let bursts = number(arguments.next().as_deref(), 4);
+            bench(Load { sockets, paced, bursts }).await;
+        }
     }
 }
 
-async fn bench(count: usize) {
-    let gateway = of_gateway(count).await;
-    let floor = of_floor(count).await;
+async fn bench(load: Load) {
+    let gateway = of_gateway(load).await;
+    let floor = of_floor(load).await;
+    let count = load.sockets;
     for (name, ours, bare) in [("paced", gateway.0, floor.0), ("saturated", gateway.1, floor.1)] {
         println!(
             "deliver: one topic to {count} sockets, {name}: {:.0} deliveries a processor-second, \
@@ -59,7 +75,7 @@ async fn bench(count: usize) {
 }
 
 /// Processor seconds a delivery: paced, saturated.
-async fn of_gateway(count: usize) -> (f64, f64) {
+async fn of_gateway(Load { sockets: count, paced, bursts }: Load) -> (f64, f64) {
     let setup = load::setup();
     let gateway = Gateway::start(&setup).await;
     let backend = Publisher::new(&gateway, &setup.key);
@@ -69,22 +85,22 @@ async fn of_gateway(count: usize) -> (f64, f64) {
     }
     let message = json!({"target": {"topic": "t"}, "body": "x".repeat(100)});
     let cost = Cost::of(gateway.pid());
-    for _ in 0..PACED {
+    for _ in 0..paced {
         backend.publish(&message).await;
         load::take(&delivered, count).await;
     }
-    let paced = cost.each(PACED * count);
+    let of_paced = cost.each(paced * count);
     let cost = Cost::of(gateway.pid());
     let burst = vec![message; JOINED];
-    for _ in 0..BURSTS {
+    for _ in 0..bursts {
         backend.batch(&burst).await;
         load::take(&delivered, count * JOINED).await;
     }
-    (paced, cost.each(BURSTS * JOINED * count))
+    (of_paced, cost.each(bursts * JOINED * count))
 }
 
 /// The same by the bare loop.
-async fn of_floor(count: usize) -> (f64, f64) {
+async fn of_floor(Load { sockets: count, paced, bursts }: Load) -> (f64, f64) {
     let mut loop_ = Floor::start(count).await;
     let delivered = Arc::new(Semaphore::new(0));
     for number in 0..count {
@@ -94,17 +110,17 @@ async fn of_floor(count: usize) -> (f64, f64) {
     }
     let length = frame_length();
     let cost = Cost::of(loop_.pid);
-    for _ in 0..PACED {
+    for _ in 0..paced {
         loop_.write(length, 1).await;
         load::take(&delivered, count).await;
     }
-    let paced = cost.each(PACED * count);
+    let of_paced = cost.each(paced * count);
     let cost = Cost::of(loop_.pid);
-    for _ in 0..BURSTS {
+    for _ in 0..bursts {
         loop_.write(length, JOINED).await;
         load::take(&delivered, count * JOINED).await;
     }
-    (paced, cost.each(BURSTS * JOINED * count))
+    (of_paced, cost.each(bursts * JOINED * count))
 }
 
 async fn count_frames(mut raw: Raw, delivered: Arc<Semaphore>) {

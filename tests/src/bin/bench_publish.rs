@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const SPELL: Duration = Duration::from_secs(5);
-/// Syncs of the store's one writer since the start.
+/// Counts the syncs of the store's one writer.
 const SYNCS: &str = "pulsegate_store_syncs_total";
 
 #[tokio::main]

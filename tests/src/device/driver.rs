@@ -243,7 +243,7 @@ fn show(view: &mut View, effect: Effect) {
         }
         Effect::Welcomed(welcomed) => {
             view.welcomes += 1;
-            view.registration = Some(welcomed.registration);
+            view.registration = RegistrationId::parse(&welcomed.registration).ok();
         }
         Effect::Subscribed { topic, recovered } => {
             view.subscribed.insert(topic, recovered);
