@@ -51,6 +51,7 @@ impl Router {
         let mut bytes = 0;
         loop {
             let chunk = CHUNK.min(max.saturating_sub(batch.entries.len())).max(1);
+            let before = batch.passed;
             let raw = self.0.store.read(log, batch.passed, chunk, max_bytes)?;
             if let Some(gap) = raw.gap {
                 if !batch.entries.is_empty() {
@@ -75,6 +76,10 @@ impl Router {
                 batch.passed = batch.passed.max(last);
                 batch.end = true;
                 return Ok(batch);
+            }
+            if batch.passed == before {
+                // Unreadable from one end and readable from the other: no gap can be named.
+                return Err(StoreError::Corrupt(format!("{log:?} after {before}")));
             }
             if batch.entries.len() >= max
                 || (bytes >= max_bytes && !batch.entries.is_empty())
