@@ -5,19 +5,18 @@
 //! by `reconnect_after_ms` is a floor that no signal of the network undercuts.
 
 use crate::time::Instant;
-use core::time::Duration;
 
 /// The first attempt comes within this.
-pub const BASE: Duration = Duration::from_secs(1);
+pub const BASE_MS: u64 = 1000;
 /// Later ones within at most this.
-pub const CAP: Duration = Duration::from_secs(60);
+pub const CAP_MS: u64 = 60_000;
 /// A link that lived this long ends the series.
-pub const STABLE: Duration = Duration::from_secs(10);
+pub const STABLE_MS: u64 = 10_000;
 /// A welcomed link that died young leaves at most this many attempts on the count: a gateway that
 /// is being restarted again and again is come back to within 4 s.
 const YOUNG: u32 = 2;
 /// Without a network, attempts are only a guard against a browser that is wrong about it.
-const OFFLINE: Duration = Duration::from_secs(30);
+const OFFLINE_MS: u64 = 30_000;
 
 /// The state between attempts.
 #[derive(Clone, Debug)]
@@ -34,18 +33,18 @@ impl Backoff {
         Self { attempt: 0, floor: Instant::ZERO, random: Random(seed) }
     }
 
-    /// A welcomed link ended after `lived`.
-    pub fn link_ended(&mut self, lived: Duration) {
-        self.attempt = if lived >= STABLE { 0 } else { self.attempt.min(YOUNG) };
+    /// A welcomed link ended after `lived_ms`.
+    pub fn link_ended(&mut self, lived_ms: u64) {
+        self.attempt = if lived_ms >= STABLE_MS { 0 } else { self.attempt.min(YOUNG) };
     }
 
     /// An attempt or a link failed: when to try again. `after_ms` is the gateway's wish.
     pub fn failed(&mut self, now: Instant, after_ms: u32, offline: bool) -> Instant {
-        let cap = (BASE * (1 << self.attempt.min(6))).min(CAP);
+        let cap = (BASE_MS << self.attempt.min(6)).min(CAP_MS);
         self.attempt = self.attempt.saturating_add(1);
-        self.floor = now + Duration::from_millis(u64::from(after_ms));
-        let least = if offline { OFFLINE } else { Duration::ZERO };
-        (self.floor + self.random.up_to(cap)).max(now + least)
+        self.floor = now.after_millis(u64::from(after_ms));
+        let least = if offline { OFFLINE_MS } else { 0 };
+        self.floor.after_millis(self.random.up_to(cap)).max(now.after_millis(least))
     }
 
     /// The network is back, or a person looks: try now, but not before the gateway's wish.
@@ -79,9 +78,9 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(crate) fn up_to(&mut self, most: Duration) -> Duration {
-        let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX - 1);
-        Duration::from_millis(self.next() % (ms + 1))
+    /// A uniform choice from 0 to `most`, which is below `u64::MAX`.
+    pub(crate) fn up_to(&mut self, most: u64) -> u64 {
+        self.next() % (most + 1)
     }
 }
 
@@ -91,8 +90,8 @@ mod tests {
 
     const NOW: Instant = Instant::from_millis(1_000_000);
 
-    fn delay(at: Instant) -> Duration {
-        at.saturating_since(NOW)
+    fn delay(at: Instant) -> u64 {
+        at.millis_since(NOW)
     }
 
     #[test]
@@ -100,7 +99,7 @@ mod tests {
         for seed in 0..200 {
             let mut backoff = Backoff::new(seed);
             for attempt in 0..20 {
-                let most = (BASE * (1 << attempt.min(6))).min(CAP);
+                let most = (BASE_MS << attempt.min(6)).min(CAP_MS);
                 assert!(delay(backoff.failed(NOW, 0, false)) <= most);
             }
         }
@@ -110,7 +109,7 @@ mod tests {
     fn jitter_is_full() {
         let mut quarters = [0u32; 4];
         for seed in 0..4000 {
-            let ms = delay(Backoff::new(seed).failed(NOW, 0, false)).as_millis();
+            let ms = delay(Backoff::new(seed).failed(NOW, 0, false));
             quarters[usize::try_from(ms / 251).unwrap_or(3).min(3)] += 1;
         }
         assert!(quarters.iter().all(|n| (800..1200).contains(n)), "{quarters:?}");
@@ -120,8 +119,8 @@ mod tests {
     fn no_signal_undercuts_what_the_gateway_asked_for() {
         let mut backoff = Backoff::new(1);
         let at = backoff.failed(NOW, 30_000, false);
-        assert!(delay(at) >= Duration::from_secs(30));
-        assert_eq!(delay(backoff.hurry(NOW)), Duration::from_secs(30));
+        assert!(delay(at) >= 30_000);
+        assert_eq!(delay(backoff.hurry(NOW)), 30_000);
     }
 
     #[test]
@@ -129,13 +128,13 @@ mod tests {
         let mut backoff = Backoff::new(1);
         (0..10).for_each(|_| _ = backoff.failed(NOW, 0, false));
         assert_eq!(backoff.hurry(NOW), NOW);
-        assert!(delay(backoff.failed(NOW, 0, false)) <= BASE);
+        assert!(delay(backoff.failed(NOW, 0, false)) <= BASE_MS);
     }
 
     #[test]
     fn without_a_network_attempts_are_rare() {
         let mut backoff = Backoff::new(1);
-        assert!(delay(backoff.failed(NOW, 0, true)) >= OFFLINE);
+        assert!(delay(backoff.failed(NOW, 0, true)) >= OFFLINE_MS);
     }
 
     #[test]
@@ -143,9 +142,9 @@ mod tests {
         let mut backoff = Backoff::new(1);
         (0..10).for_each(|_| _ = backoff.failed(NOW, 0, false));
         let mut young = backoff.clone();
-        young.link_ended(Duration::from_secs(2));
-        assert!(delay(young.failed(NOW, 0, false)) <= BASE * 4);
-        backoff.link_ended(STABLE);
-        assert!(delay(backoff.failed(NOW, 0, false)) <= BASE);
+        young.link_ended(2000);
+        assert!(delay(young.failed(NOW, 0, false)) <= BASE_MS * 4);
+        backoff.link_ended(STABLE_MS);
+        assert!(delay(backoff.failed(NOW, 0, false)) <= BASE_MS);
     }
 }

@@ -57,6 +57,12 @@ impl Instant {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// The instant `ms` milliseconds later.
+    #[must_use]
+    pub const fn after_millis(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms.saturating_mul(1000)))
+    }
+
     /// How long ago `earlier` was, whole milliseconds; zero if it lies ahead.
     #[must_use]
     pub const fn millis_since(self, earlier: Self) -> u64 {

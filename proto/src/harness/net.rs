@@ -35,7 +35,7 @@ impl Weather {
     };
 
     pub(super) fn way(&self, random: &mut Random) -> Duration {
-        self.least + random.up_to(self.most.saturating_sub(self.least))
+        self.least + up_to(random, self.most.saturating_sub(self.least))
     }
 }
 
@@ -56,4 +56,9 @@ impl Pipe {
             _ => Some(self.busy_until),
         }
     }
+}
+
+/// A uniform choice from nothing to `most`.
+pub(super) fn up_to(random: &mut Random, most: Duration) -> Duration {
+    Duration::from_millis(random.up_to(u64::try_from(most.as_millis()).unwrap_or(0)))
 }

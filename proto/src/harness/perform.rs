@@ -1,7 +1,7 @@
 //! The two drivers of the simulation: they perform effects and decide nothing.
 
 use super::device::Write;
-use super::net::Pipe;
+use super::net::{Pipe, up_to};
 use super::script::{client_line, server_line};
 use super::world::{Conn, World, wall};
 use super::{Event, Job, Link, Sim};
@@ -180,7 +180,7 @@ impl Sim {
         self.devices[device].sockets.insert(socket, conn);
         let breaks = self.weather.breaks_within;
         if breaks > Duration::ZERO {
-            let at = self.now + self.random.up_to(breaks);
+            let at = self.now + up_to(&mut self.random, breaks);
             let silent = self.random.next() % 10 < self.weather.silent_of_ten;
             self.at(at, Event::Break { conn, silent });
         }
@@ -400,7 +400,7 @@ impl Sim {
     fn break_link(&mut self, conn: Conn, silent: bool) {
         let most = self.weather.most;
         for pipe in 0..2 {
-            let cut = self.now + self.random.up_to(most);
+            let cut = self.now + up_to(&mut self.random, most);
             let link = &mut self.links[conn];
             let pipe = if pipe == 0 { &mut link.up } else { &mut link.down };
             pipe.cut = Some(pipe.cut.map_or(cut, |earlier| earlier.min(cut)));

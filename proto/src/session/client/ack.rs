@@ -3,7 +3,6 @@
 
 use super::{ClientSession, Why};
 use crate::frame::{Welcome, say};
-use core::time::Duration;
 
 /// Where a gateway names no pace.
 const WITHIN_MS: u32 = 2000;
@@ -12,7 +11,7 @@ const WITHIN_MS: u32 = 2000;
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     every: u64,
-    within: Duration,
+    within_ms: u32,
     /// Deliveries that came on this link.
     pub(super) came: u64,
     /// Of these, safely stored.
@@ -31,16 +30,11 @@ impl Pace {
             0 => (welcome.window / 2).max(1),
             every => every,
         };
-        let within = match welcome.ack_within_ms {
+        let within_ms = match welcome.ack_within_ms {
             0 => WITHIN_MS,
             ms => ms,
         };
-        *self = Self {
-            every: u64::from(every),
-            within: Duration::from_millis(u64::from(within)),
-            held: self.held,
-            ..Self::default()
-        };
+        *self = Self { every: u64::from(every), within_ms, held: self.held, ..Self::default() };
     }
 
     pub(super) fn hold(&mut self, held: bool) {
@@ -53,7 +47,7 @@ impl ClientSession {
     /// Something came that will have to be acked.
     pub(super) fn arm_ack(&mut self) {
         if !self.timers.is_set(Why::Ack) {
-            self.timers.set(Why::Ack, self.now + self.pace.within);
+            self.timers.set(Why::Ack, self.now.after_millis(u64::from(self.pace.within_ms)));
         }
     }
 

@@ -98,7 +98,7 @@ impl ClientSession {
         } else {
             // A newer link rules, or the store is in trouble: the next link asks again.
             self.forget_request = 0;
-            self.put_off(reply.retry_after_ms, super::wishes::AGAIN);
+            self.put_off(reply.retry_after_ms, super::wishes::AGAIN_MS);
         }
         true
     }

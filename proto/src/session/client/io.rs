@@ -1,6 +1,8 @@
 //! What goes into a client's session and what comes out of it.
 
-use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush, say};
+use crate::frame::{
+    Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush, Welcome, say,
+};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
 
@@ -203,8 +205,8 @@ pub enum Effect {
         /// Why, where that is not evident.
         reason: Option<Reason>,
     },
-    /// The link is welcomed; follows [`State::Connected`].
-    Welcomed(Box<Welcomed>),
+    /// The link is welcomed; follows [`State::Connected`]. Starts and secret are taken out.
+    Welcomed(Box<Welcome>),
     /// The topic is subscribed and read on this link.
     Subscribed {
         /// Which.
@@ -382,23 +384,6 @@ pub enum Reason {
     Stopped,
     /// The gateway said what is no frame of the contract.
     BadFrame,
-}
-
-/// What a Welcome told that the app may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Welcomed {
-    /// This device.
-    pub registration: RegistrationId,
-    /// Subject of the token; empty: anonymous.
-    pub user: String,
-    /// Durable subscriptions.
-    pub topics: Vec<String>,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Names this link.
-    pub session: String,
-    /// The gateway's clock.
-    pub server_time: UnixMs,
 }
 
 /// Something to tell the app.

@@ -8,9 +8,9 @@ use core::time::Duration;
 /// The socket must be open, and then the Hello be answered, within this.
 const ANSWER: Duration = Duration::from_secs(10);
 /// A Beat may be this late before it is missed: while a person looks, and otherwise.
-const GRACE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(4)];
+const GRACE_MS: [u64; 2] = [2000, 4000];
 /// A Probe must be answered within this: while a person looks, and otherwise.
-const PROBE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(8)];
+const PROBE_MS: [u64; 2] = [4000, 8000];
 /// A person who looks again wants to know whether a path this silent still lives.
 const QUIET: Duration = Duration::from_secs(15);
 
@@ -82,12 +82,14 @@ impl ClientSession {
     }
 
     pub(super) fn arm_watch(&mut self) {
-        let at = self.heard_at + self.heartbeat.silence() + self.grace();
+        let at = self.missed_at();
         self.timers.set(Why::Watch, at);
     }
 
-    fn grace(&self) -> Duration {
-        GRACE[usize::from(!self.visible)]
+    /// When a Beat is missed.
+    fn missed_at(&self) -> Instant {
+        let grace_ms = GRACE_MS[usize::from(!self.visible)];
+        self.heard_at.after_millis(u64::from(self.heartbeat.wanted()) * 1000 + grace_ms)
     }
 
     /// The silence lasted too long, or the timer was too late to know.
@@ -95,7 +97,7 @@ impl ClientSession {
         if !self.welcomed {
             return;
         }
-        if self.heard_at + self.heartbeat.silence() + self.grace() <= self.now {
+        if self.missed_at() <= self.now {
             self.probe();
         } else {
             self.arm_watch();
@@ -111,8 +113,8 @@ impl ClientSession {
         self.nonce = self.nonce.wrapping_add(1);
         let nonce = self.nonce;
         self.say(say::probe(nonce));
-        let within = PROBE[usize::from(!self.visible)];
-        self.timers.set(Why::Probe, self.now + within);
+        let within = PROBE_MS[usize::from(!self.visible)];
+        self.timers.set(Why::Probe, self.now.after_millis(within));
     }
 
     /// The Probe went unanswered: the path is dead, the next attempt comes at once.
@@ -130,7 +132,7 @@ impl ClientSession {
     /// A person looks again.
     pub(super) fn visible(&mut self) {
         if self.welcomed {
-            if self.now.saturating_since(self.heard_at) > QUIET {
+            if self.heard_at + QUIET < self.now {
                 self.probe();
             }
         } else {
@@ -182,7 +184,7 @@ impl ClientSession {
             return;
         };
         if self.welcomed {
-            self.backoff.link_ended(self.now.saturating_since(link.since));
+            self.backoff.link_ended(self.now.millis_since(link.since));
             self.hello.last_link = Some(LastLink {
                 session_id: core::mem::take(&mut self.session),
                 last_heard_ms: self.wall(self.heard_at),
@@ -234,7 +236,6 @@ impl ClientSession {
 
     fn wall(&self, at: Instant) -> u64 {
         let (origin, wall) = self.wall_clock;
-        let since = at.saturating_since(origin).as_millis();
-        u64::try_from(wall.0).unwrap_or(0).saturating_add(u64::try_from(since).unwrap_or(0))
+        u64::try_from(wall.0).unwrap_or(0).saturating_add(at.millis_since(origin))
     }
 }

@@ -53,7 +53,7 @@ mod wishes;
 
 pub use io::{
     Config, Deadline, Effect, Entry, Fault, Identity, Input, Reason, Save, Socket, State, Store, TokenNeed,
-    Welcomed, Why, Wipe, Wish, WishId,
+    Why, Wipe, Wish, WishId,
 };
 
 use crate::frame::{CloseCode, Closing, Hello};

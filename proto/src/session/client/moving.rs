@@ -10,16 +10,14 @@ const AGAIN: Duration = Duration::from_secs(5);
 impl ClientSession {
     pub(super) fn redirected(&mut self, redirect: Redirect) {
         self.url = self.choose(redirect.endpoints);
-        let after = Duration::from_millis(u64::from(redirect.after_ms));
-        self.timers.set(Why::Move, self.now + after);
+        self.timers.set(Why::Move, self.now.after_millis(u64::from(redirect.after_ms)));
     }
 
     /// One of them, by weight; `None`: the configured gateway.
-    fn choose(&mut self, endpoints: Vec<Endpoint>) -> Option<String> {
+    fn choose(&mut self, mut endpoints: Vec<Endpoint>) -> Option<String> {
         let weight = |endpoint: &Endpoint| u64::from(endpoint.weight.max(1));
-        let total: u64 = endpoints.iter().map(weight).sum();
-        let mut pick = self.backoff.choose(total);
-        for endpoint in endpoints {
+        let mut pick = self.backoff.choose(endpoints.iter().map(weight).sum());
+        while let Some(endpoint) = endpoints.pop() {
             let share = weight(&endpoint);
             if pick < share {
                 return Some(endpoint.url).filter(|url| !url.is_empty());

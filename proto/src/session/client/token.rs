@@ -6,7 +6,7 @@ use crate::time::{Instant, UnixMs};
 use core::time::Duration;
 
 /// A token is not used, and is refreshed, this long before it expires.
-const EARLY: Duration = Duration::from_secs(60);
+const EARLY_MS: i64 = 60_000;
 /// A refresh nobody could answer is asked for again after this.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Refusals in a row before the app is told and the session stops: the one it may have kept too
@@ -134,7 +134,7 @@ impl ClientSession {
         // A token that is short-lived anyway is refreshed when the gateway says TokenExpiring.
         if let Some(at) = self.tokens.good_until
             && self.has_tokens
-            && at.saturating_since(self.now) > EARLY
+            && at.millis_since(self.now) > EARLY_MS.unsigned_abs()
         {
             self.timers.set(Why::Token, at);
         }
@@ -146,9 +146,8 @@ impl ClientSession {
         if expires == UnixMs::ZERO {
             return None;
         }
-        let left = expires.0.saturating_sub(server.0);
-        let end = at + Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        Some(Instant::ZERO + end.since_origin().saturating_sub(EARLY))
+        let left = expires.0.saturating_sub(server.0).saturating_sub(EARLY_MS);
+        Some(at.after_millis(u64::try_from(left).unwrap_or(0)))
     }
 
     /// It is about to expire.

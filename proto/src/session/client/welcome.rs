@@ -1,7 +1,7 @@
 //! Frames of the gateway.
 
 use super::logs::Seen;
-use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Welcomed, Wipe};
+use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Wipe};
 use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server, say};
 use crate::id::{LogName, Position, RegistrationId};
 
@@ -30,7 +30,7 @@ impl ClientSession {
                 self.closed(closing);
             }
             ServerFrame::Welcome(welcome) if next || !self.welcomed => {
-                self.welcome(socket, *welcome);
+                self.welcome(socket, welcome);
             }
             // Before Welcome only a Probe's answer may come, and we sent none.
             _ if next || !self.welcomed => {}
@@ -69,25 +69,26 @@ impl ClientSession {
         }
     }
 
-    fn welcome(&mut self, socket: Socket, welcome: Welcome) {
+    fn welcome(&mut self, socket: Socket, mut welcome: Box<Welcome>) {
         let Ok(id) = RegistrationId::parse(&welcome.registration) else {
             return self.socket_lost(socket, Reason::BadFrame);
         };
-        let known = self.hello.registration.as_ref().map(|(id, _)| id.clone());
-        if known.as_ref() != Some(&id) && welcome.secret.is_empty() {
-            return self.socket_lost(socket, Reason::BadFrame);
-        }
-        self.moved();
-        if known.as_ref() != Some(&id) {
+        let known = self.hello.registration.as_ref().map(|(known, _)| *known == id);
+        let secret = core::mem::take(&mut welcome.secret);
+        if known != Some(true) {
+            if secret.is_empty() {
+                return self.socket_lost(socket, Reason::BadFrame);
+            }
             if known.is_some() {
                 self.wipe(Wipe::RegistrationChanged);
             }
-            self.hello.registration = Some((id.clone(), welcome.secret.clone()));
+            self.hello.registration = Some((id, secret));
             self.save();
         }
+        self.moved();
         self.pace.begin(&welcome);
         self.welcomed = true;
-        self.session = welcome.session.clone();
+        self.session.clone_from(&welcome.session);
         self.server_clock = Some((self.now, welcome.server_time));
         self.heard_at = self.now;
         if let Some(link) = &mut self.link {
@@ -98,20 +99,14 @@ impl ClientSession {
         self.offline = false;
         self.set_state(State::Connected, None);
         self.token_welcomed(welcome.token_expires);
-        for start in &welcome.starts {
+        let starts = core::mem::take(&mut welcome.starts);
+        for start in &starts {
             self.outgoing.begin(&start.log);
         }
-        for log in self.logs.welcomed(welcome.starts) {
+        for log in self.logs.welcomed(starts) {
             self.outgoing.end(log);
         }
-        self.emit(Effect::Welcomed(Box::new(Welcomed {
-            registration: id,
-            user: welcome.user,
-            topics: welcome.topics,
-            tags: welcome.tags,
-            session: welcome.session,
-            server_time: welcome.server_time,
-        })));
+        self.emit(Effect::Welcomed(welcome));
         self.reconcile_topics();
         self.flush_store();
     }

@@ -5,14 +5,13 @@ use super::{ClientSession, Effect, Why, Wish, WishId};
 use crate::frame::{Activity, ErrorCode, Receipt, Reply, say};
 use crate::id::{LogName, Topic};
 use crate::limits;
-use core::time::Duration;
 
 /// Requests under way at once: far below the gateway's frames a second.
 const UNDER_WAY: usize = 8;
 /// A wish that was put off without a time is tried again after this.
-pub(super) const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN_MS: u32 = 1000;
 /// A link that is not the newest is closed within this; the wish goes out on the next one.
-const OLDER: Duration = limits::OLDER_LINK;
+const OLDER_MS: u32 = limits::OLDER_LINK.as_secs() as u32 * 1000;
 
 /// A topic some tab wants, or wants no more.
 #[derive(Debug)]
@@ -245,7 +244,7 @@ impl ClientSession {
     fn receipts_replied(&mut self, reply: &Reply) {
         let (_, count) = core::mem::take(&mut self.wishes.receipts_out);
         if reply.error.is_temporary() {
-            return self.put_off(reply.retry_after_ms, AGAIN);
+            return self.put_off(reply.retry_after_ms, AGAIN_MS);
         }
         self.wishes.receipts.drain(..count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -257,7 +256,7 @@ impl ClientSession {
         let older = reply.error == ErrorCode::Conflict && !queued.conflicts;
         if older || reply.error.is_temporary() {
             queued.sent = false;
-            return self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
+            return self.put_off(reply.retry_after_ms, if older { OLDER_MS } else { AGAIN_MS });
         }
         let queued = self.wishes.queue.remove(index);
         self.emit(Effect::Settled { wish: queued.wish, error: reply.error, message: reply.message });
@@ -301,7 +300,7 @@ impl ClientSession {
             index += 1;
         }
         if mine && again {
-            self.put_off(reply.retry_after_ms, if older { OLDER } else { AGAIN });
+            self.put_off(reply.retry_after_ms, if older { OLDER_MS } else { AGAIN_MS });
         }
     }
 
@@ -318,10 +317,10 @@ impl ClientSession {
     }
 
     /// Nothing more is asked for a while.
-    pub(super) fn put_off(&mut self, after_ms: u32, least: Duration) {
-        let after = Duration::from_millis(u64::from(after_ms)).max(least);
+    pub(super) fn put_off(&mut self, after_ms: u32, least_ms: u32) {
+        let after = u64::from(after_ms.max(least_ms));
         self.wishes.put_off = true;
-        self.timers.set(Why::Wish, self.now + after);
+        self.timers.set(Why::Wish, self.now.after_millis(after));
     }
 }
 
