@@ -46,7 +46,7 @@ async function shorten() {
   // Nothing of ours lies below 1 KiB, where Rust puts the far end of the stack.
   opt('--low-memory-unused', '-Oz', '--converge', path('../pkg/pulsegate_bg.wasm'), '-o', file);
   const map = JSON.parse(opt('--minify-imports-and-exports-and-modules', file, '-o', file));
-  let glue = await readFile(path('../pkg/pulsegate.js'), 'utf8');
+  let glue = lean(await readFile(path('../pkg/pulsegate.js'), 'utf8'));
   const escape = (text) => text.replace(/[.$]/g, '\\$&');
   for (const [, long, short] of map.imports) glue = glue.replace(new RegExp(`(^\\s*)${escape(long)}:`, 'm'), `$1${short}:`);
   for (const [long, short] of map.exports) glue = glue.replace(new RegExp(`\\bwasm\\.${escape(long)}\\b`, 'g'), `wasm.${short}`);
@@ -56,6 +56,25 @@ async function shorten() {
   for (const text of PANIC_TEXTS) bytes = bytes.replaceAll(text, quiet);
   await rm(file);
   return { wasm: Buffer.from(bytes, 'latin1'), glue };
+}
+
+/**
+ * The glue of wasm-bindgen without what a worker never needs: other ways to load, decoders for
+ * gigabytes of text, a registry of closures nobody drops (the core drops its own).
+ */
+function lean(glue) {
+  const cut = (pattern, by) => {
+    if (!pattern.test(glue)) throw new Error(`wasm-bindgen's glue has changed: nothing matches ${pattern}`);
+    glue = glue.replace(pattern, by);
+  };
+  cut(/function decodeText\(bytes\) \{[^]*?\n\}/, 'function decodeText(bytes) { return new TextDecoder().decode(bytes); }');
+  cut(/let cachedTextDecoder = [^]*?cachedTextDecoder\.decode\(\);/, '');
+  cut(/const CLOSURE_DTORS = [^]*?\n    : new FinalizationRegistry\([^;]*;/, 'const CLOSURE_DTORS = { register() {}, unregister() {} };');
+  return `${glue}
+    export function boot(module) {
+      wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;
+      wasm.__wbindgen_start();
+    }`;
 }
 
 /** Everything that makes a build: two builds of the same sources have the same name. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { load } from './support/load.mjs';
 
-const { Topics, topicError } = await load('worker/topics.ts');
+const { Topics, topicCode } = await load('worker/topics.ts');
 
 beforeEach(() => mock.timers.reset());
 const turn = async () => { for (let i = 0; i < 10; i++) await Promise.resolve(); };
@@ -117,7 +117,7 @@ test('a refusal is told to who listens, with a code of ours', () => {
   topics.refused('a', 403);
   assert.equal(tab.posted.at(-1).error.code, 'topic-denied');
   assert.deepEqual(topics.list(), []);
-  assert.deepEqual([413, 429, 503, 400].map((code) => topicError('a', code).code), ['too-many-topics', 'rate-limited', 'unavailable', 'invalid']);
+  assert.deepEqual([413, 429, 503, 400].map((code) => topicCode(code)), ['too-many-topics', 'rate-limited', 'unavailable', 'invalid']);
 });
 
 test('another registration wants again what the last one had', async () => {

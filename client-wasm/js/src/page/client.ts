@@ -1,5 +1,5 @@
 /** The page's client: listeners and handlers on one side, the line to the worker on the other. */
-import { keyOf, type Ask, type Config, type ErrorData, type ToTab } from '../port/protocol.js';
+import { keyOf, type Ask, type Config, type ToTab } from '../port/protocol.js';
 import { sharedWorker } from '../tier/shared.js';
 import type {
   Client,
@@ -24,6 +24,7 @@ import { PageNotifications } from './notifications.js';
 import { checked } from './options.js';
 import { forgetBefore, otherBefore } from './remembered.js';
 import { PageSubscription } from './subscription.js';
+import { errorOf } from './texts.js';
 import { answerToken } from './token.js';
 
 const NOWHERE: Status = { state: 'disconnected', tabs: 0, visibleTabs: 0, reconnects: 0 };
@@ -357,8 +358,4 @@ export class PageClient implements Client {
       this.#failed(new PushError('handler-failed', `a listener of "${event}" failed: ${String(cause)}`, { cause }));
     }
   }
-}
-
-function errorOf({ code, message, temporary }: ErrorData): PushError {
-  return new PushError(code, message, temporary === undefined ? {} : { temporary });
 }

@@ -42,10 +42,11 @@ export interface MessageData {
   key: string;
 }
 
-/** An error as it travels. */
+/** An error as it travels; the page has the words for it (`page/texts.ts`). */
 export interface ErrorData {
   code: PushErrorCode;
-  message: string;
+  /** What it is about: a topic, an address, a close code, what was thrown. */
+  detail: string;
   temporary?: boolean;
 }
 
@@ -140,6 +141,11 @@ export type ToTab =
   | { t: 'error'; error: ErrorData }
   /** A newer worker runs there: come over. */
   | { t: 'move'; url: string };
+
+/** A message without what only the inbox knows of it. */
+export function plain({ id, log, body, ext, note, published, expires, urgency, key }: MessageData): MessageData {
+  return { id, log, body, ext, published, expires, urgency, key, ...(note && { note }) };
+}
 
 /** What our notifications carry, so that the service worker can answer a click on one. */
 export interface NotificationData {

@@ -1,6 +1,6 @@
 /** A device in IndexedDB. The service worker opens the same database for receipts and clicks. */
 import type { ClickData, Config } from '../port/protocol.js';
-import { Superseded, type Change, type Done, type Loaded, type Receipt, type Row, type Store } from './store.js';
+import { NOTHING, Superseded, type Change, type Done, type Loaded, type Receipt, type Row, type Store } from './store.js';
 
 const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks', 'shown'] as const;
 
@@ -74,32 +74,20 @@ export class IdbStore implements Store {
 
   async load(): Promise<Loaded> {
     const tx = this.#db.transaction(STORES, 'readonly');
-    const kv = tx.objectStore('kv');
-    const get = (key: string) => result(kv.get(key));
-    const [identity, forgetting, generation, cursors, topics, fleeting, foreground, closes, rows, done, receipts, shown, sure] = await Promise.all([
-      get('identity'),
-      get('forgetting'),
-      get('generation'),
-      get('cursors'),
-      get('topics'),
-      get('fleeting'),
-      get('foreground'),
-      get('closes'),
-      result(tx.objectStore('inbox').getAll()),
-      result(tx.objectStore('done').getAll()),
-      result(tx.objectStore('receipts').getAll()),
-      result(tx.objectStore('shown').getAllKeys()),
-      result(tx.objectStore('shown').getAll()),
+    const all = (name: string) => result<unknown[]>(tx.objectStore(name).getAll());
+    const keys = (name: string) => result(tx.objectStore(name).getAllKeys());
+    const [rows, done, receipts, sure, shown, values, names] = await Promise.all([
+      all('inbox'),
+      all('done'),
+      all('receipts'),
+      all('shown'),
+      keys('shown'),
+      all('kv'),
+      keys('kv'),
     ]);
     return {
-      identity,
-      forgetting: !!forgetting,
-      generation: generation ?? 0,
-      cursors: cursors ?? {},
-      topics: topics ?? [],
-      fleeting: fleeting ?? [],
-      foreground: foreground ?? 'hidden-only',
-      closes: closes ?? [],
+      ...NOTHING,
+      ...Object.fromEntries(names.map((name, i) => [name, values[i]])),
       rows: rows as Row[],
       done: done as Done[],
       receipts: receipts as Receipt[],

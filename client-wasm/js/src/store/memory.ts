@@ -1,6 +1,6 @@
 /** A device in memory: where IndexedDB failed. Acks wait for the handlers then. */
 import type { ClickData } from '../port/protocol.js';
-import type { Change, Loaded, Receipt, Row, Store } from './store.js';
+import { NOTHING, type Change, type Loaded, type Receipt, type Row, type Store } from './store.js';
 
 /** A device that is gone with its worker. */
 export class MemoryStore implements Store {
@@ -19,20 +19,7 @@ export class MemoryStore implements Store {
   }
 
   load(): Promise<Loaded> {
-    return Promise.resolve({
-      identity: undefined,
-      forgetting: false,
-      generation: 0,
-      cursors: {},
-      topics: [],
-      fleeting: [],
-      foreground: 'hidden-only',
-      rows: [...this.#rows.values()],
-      done: [],
-      receipts: [],
-      closes: [],
-      shown: new Map(),
-    });
+    return Promise.resolve({ ...NOTHING, rows: [...this.#rows.values()] });
   }
 
   write(change: Change): Promise<void> {

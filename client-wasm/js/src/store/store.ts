@@ -49,7 +49,7 @@ export interface Receipt {
 
 /** Everything that is loaded when a worker starts. */
 export interface Loaded {
-  identity: Identity | undefined;
+  identity?: Identity | undefined;
   /** A registration that asked to be forgotten and has no confirmation yet. */
   forgetting: boolean;
   /** Last generation used towards the gateway. */
@@ -68,6 +68,21 @@ export interface Loaded {
   /** Messages of the inbox that were shown; false: that were about to be, when the worker ended. */
   shown: Map<string, boolean>;
 }
+
+/** What a device that is new has. */
+export const NOTHING: Loaded = {
+  forgetting: false,
+  generation: 0,
+  cursors: {},
+  topics: [],
+  fleeting: [],
+  foreground: 'hidden-only',
+  rows: [],
+  done: [],
+  receipts: [],
+  closes: [],
+  shown: new Map(),
+};
 
 /** What changes in one transaction. */
 export interface Change {
@@ -123,7 +138,5 @@ export interface Store {
 
 /** Roughly what a message weighs in the inbox. */
 export function weigh(m: MessageData): number {
-  let chars = m.body.length + m.ext.length + m.key.length + m.log.length + 120;
-  for (const value of Object.values(m.note ?? {})) chars += String(value).length + 10;
-  return chars * 2;
+  return JSON.stringify(m).length * 2;
 }

@@ -1,6 +1,6 @@
 /** The Rust core as `wasm-bindgen` exposes it; `build.mjs` resolves the name to `client-wasm/pkg`. */
 declare module '#core' {
-  export function initSync(options: { module: WebAssembly.Module }): unknown;
+  export function boot(module: WebAssembly.Module): void;
   export function start(host: object, tokens: boolean, seed: number, config: Uint8Array): void;
   export function input(kind: number, x: number, y: number, bytes: Uint8Array): void;
 }

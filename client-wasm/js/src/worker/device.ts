@@ -9,9 +9,9 @@ import type { Ask, Config, ErrorData, ToTab, ToWorker } from '../port/protocol.j
 import type { Change, Loaded, Receipt } from '../store/store.js';
 import type { Writer } from '../store/writer.js';
 import { Inbox, type Entry, type InboxOwner } from './inbox.js';
-import { Link, SAY, type Batch, type LinkOwner } from './link.js';
+import { Link, Say, type Batch, type LinkOwner } from './link.js';
 import { Notifier } from './notifier.js';
-import { Tokens } from './tokens.js';
+import { Tokens, type TokenSink } from './tokens.js';
 import { Topics } from './topics.js';
 import type { Tab } from './tab.js';
 
@@ -30,7 +30,7 @@ export interface DeviceOwner {
 }
 
 /** See the top of the file. */
-export class Device implements LinkOwner, InboxOwner {
+export class Device implements LinkOwner, InboxOwner, TokenSink {
   readonly inbox: Inbox;
   readonly topics: Topics;
   readonly link: Link;
@@ -75,19 +75,14 @@ export class Device implements LinkOwner, InboxOwner {
       {
         tabs,
         wish: (topics, subscribe) =>
-          this.link.say(subscribe ? SAY.subscribe : SAY.unsubscribe, 0, 0, topics.join('\n')),
+          this.link.say(subscribe ? Say.subscribe : Say.unsubscribe, 0, 0, topics.join('\n')),
         write: (change) => void writer.write(change),
       },
       loaded.topics,
       loaded.fleeting,
     );
     this.link = new Link(config, this);
-    this.#tokens = new Tokens(config.user, tabs, {
-      token: (token, expires) => this.link.say(token === undefined ? SAY.anonymous : SAY.token, expires, 0, token),
-      unavailable: () => this.link.say(SAY.tokenUnavailable),
-      denied: () => this.link.say(SAY.tokenDenied),
-      error: (error) => this.error(error),
-    });
+    this.#tokens = new Tokens(config.user, tabs, this);
     this.inbox.expire();
     setInterval(() => this.inbox.expire(), 60_000);
     setTimeout(() => {
@@ -102,7 +97,7 @@ export class Device implements LinkOwner, InboxOwner {
 
   /** A tab is there, or back from the cache. */
   joined(tab: Tab): void {
-    if (this.#state === 'closed' || this.#state === 'disconnected') this.link.say(SAY.start);
+    if (this.#state === 'closed' || this.#state === 'disconnected') this.link.say(Say.start);
     tab.post({ t: 'foreground', policy: this.foreground });
     this.#activity();
     this.#shows(tab);
@@ -125,7 +120,7 @@ export class Device implements LinkOwner, InboxOwner {
     switch (said.t) {
       case 'visible':
         tab.visible = said.visible;
-        if (said.visible) this.link.say(SAY.visible);
+        if (said.visible) this.link.say(Say.visible);
         this.#activity();
         break;
       case 'online':
@@ -183,15 +178,12 @@ export class Device implements LinkOwner, InboxOwner {
       case 'forget':
         return new Promise<void>((resolve) => {
           this.#forgetting.push(resolve);
-          this.link.say(SAY.forget);
+          this.link.say(Say.forget);
         });
       case 'tags': {
         const code = await this.link.tags(ask.add, ask.remove);
         if (code === 0) return undefined;
-        const error: ErrorData =
-          code === 403
-            ? { code: 'tags-denied', message: 'the token does not grant one of the tags' }
-            : { code: 'invalid', message: `the tags were refused (${code})` };
+        const error: ErrorData = { code: code === 403 ? 'tags-denied' : 'invalid', detail: [...ask.add, ...ask.remove].join(' ') };
         throw error;
       }
     }
@@ -208,11 +200,11 @@ export class Device implements LinkOwner, InboxOwner {
   #activity(frozen = false): void {
     const tabs = this.#owner.tabs().filter((tab) => tab.live);
     const visible = tabs.filter((tab) => tab.visible).length;
-    this.link.say(SAY.activity, visible, tabs.length - visible, frozen ? 'frozen' : '');
+    this.link.say(Say.activity, visible, tabs.length - visible, frozen ? 'frozen' : '');
   }
 
   #network(online: boolean): void {
-    const signal = !online ? SAY.offline : this.#online ? SAY.network : SAY.online;
+    const signal = !online ? Say.offline : this.#online ? Say.network : Say.online;
     if (online || this.#online) this.link.say(signal);
     this.#online = online;
   }
@@ -271,7 +263,7 @@ export class Device implements LinkOwner, InboxOwner {
     const behind = listening.length > 0 ? Math.min(...listening.map((tab) => tab.behind)) : 0;
     if (this.#holding ? behind * 2 > BEHIND : behind < BEHIND) return;
     this.#holding = !this.#holding;
-    this.link.say(this.#holding ? SAY.hold : SAY.goOn);
+    this.link.say(this.#holding ? Say.hold : Say.goOn);
   }
 
   /** Gives the session what waits in the queue, also what a service worker could not send. */
@@ -282,7 +274,7 @@ export class Device implements LinkOwner, InboxOwner {
     if (fresh.length === 0) return;
     this.#reported.push(...fresh);
     for (const receipt of fresh) this.link.receipt(receipt);
-    this.link.say(SAY.report);
+    this.link.say(Say.report);
   }
 
   // ------------------------------------------------------------------ from the core
@@ -363,22 +355,6 @@ export class Device implements LinkOwner, InboxOwner {
     this.status();
   }
 
-  subscribed(topic: string, recovered: boolean): void {
-    this.topics.subscribed(topic, recovered);
-  }
-
-  refused(topic: string, code: number): void {
-    this.topics.refused(topic, code);
-  }
-
-  unsubscribed(topic: string): void {
-    this.topics.unsubscribed(topic);
-  }
-
-  logEnded(log: string, code: number): void {
-    if (log.startsWith('topic:')) this.topics.ended(log.slice(6), code);
-  }
-
   gap(log: string, reason: string): void {
     if (log.startsWith('topic:')) this.topics.gap(log.slice(6));
     this.#owner.all({ t: 'gap', log, reason });
@@ -387,6 +363,18 @@ export class Device implements LinkOwner, InboxOwner {
   receiptsTaken(count: number): void {
     const sent = this.#reported.splice(0, count).map((receipt) => receipt.q as number);
     void this.#writer.write({ sent });
+  }
+
+  token(token: string | undefined, expires: number): void {
+    this.link.say(token === undefined ? Say.anonymous : Say.token, expires, 0, token);
+  }
+
+  unavailable(): void {
+    this.link.say(Say.tokenUnavailable);
+  }
+
+  denied(): void {
+    this.link.say(Say.tokenDenied);
   }
 
   needToken(why: 'connect' | 'refresh' | 'refused'): void {

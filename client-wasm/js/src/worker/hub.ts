@@ -9,7 +9,6 @@ import {
   PORT_OLDEST,
   PORT_VERSION,
   agree,
-  keyOf,
   type Config,
   type ErrorData,
   type ToTab,
@@ -22,7 +21,7 @@ import { noteUser, socketLock } from '../store/users.js';
 import { Writer } from '../store/writer.js';
 import { Device, type DeviceOwner } from './device.js';
 import { Peers } from './peers.js';
-import { SAY } from './link.js';
+import { Say } from './link.js';
 import { Tab } from './tab.js';
 import { Fatal, loadCore } from './wasm.js';
 
@@ -38,6 +37,7 @@ export class Hub implements DeviceOwner {
   readonly #scope: Scope;
   readonly #life = `pulsegate-life-${crypto.randomUUID()}`;
   readonly #g: number;
+  readonly #key: string;
   readonly #tabs = new Map<MessagePort, Tab>();
   readonly #waiting = new Map<MessagePort, ToWorker[]>();
   #alive: Promise<void>;
@@ -51,7 +51,9 @@ export class Hub implements DeviceOwner {
 
   constructor(scope: Scope) {
     this.#scope = scope;
-    this.#g = Number(new URL(scope.location.href).searchParams.get('g') ?? 0);
+    const words = new URL(scope.location.href).searchParams;
+    this.#g = Number(words.get('g'));
+    this.#key = words.get('k') ?? '';
     // Held until the worker is gone; tabs wait for it to fall.
     this.#alive = new Promise((held) => {
       void navigator.locks.request(this.#life, () => {
@@ -91,7 +93,7 @@ export class Hub implements DeviceOwner {
   #hello(port: MessagePort, said: Extract<ToWorker, { t: 'hello' }>): void {
     const v = agree([PORT_VERSION, PORT_OLDEST], [said.v, said.oldest]);
     const config = (this.#config ??= said.config);
-    if (v === 0 || keyOf(config) !== keyOf(said.config)) {
+    if (v === 0 || JSON.stringify(config) !== JSON.stringify(said.config)) {
       port.postMessage({ t: 'outdated', build: __BUILD__, v: PORT_VERSION } satisfies ToTab);
       return;
     }
@@ -101,7 +103,7 @@ export class Hub implements DeviceOwner {
     // Whoever hears `life` may wait for it, so it must be held by then.
     void this.#alive.then(() => {
       if (this.#ended) return;
-      const db = nameOf(keyOf(config));
+      const db = nameOf(this.#key);
       const foreground = this.#device?.foreground ?? 'hidden-only';
       port.postMessage({ t: 'hello', v, build: __BUILD__, life: this.#life, foreground, db } satisfies ToTab);
       if (this.#fatal) this.#tell(port, this.#fatal);
@@ -154,14 +156,14 @@ export class Hub implements DeviceOwner {
     port.close();
     if (this.#tabs.size > 0 || this.#waiting.size > 0 || this.#lastTab.length > 0) return;
     this.#lastTab = [
-      setTimeout(() => this.#device?.link.say(SAY.stop), CLOSE_SOCKET_MS),
+      setTimeout(() => this.#device?.link.say(Say.stop), CLOSE_SOCKET_MS),
       setTimeout(() => void this.#end(), CLOSE_WORKER_MS),
     ];
   }
 
   #start(config: Config): void {
     if (this.#peers || this.#fatal) return;
-    const key = keyOf(config);
+    const key = this.#key;
     this.#peers = new Peers(key, { build: __BUILD__, g: this.#g }, this.#scope.location.href, {
       yield: (url) => void this.#end({ t: 'move', url }),
     });
@@ -200,12 +202,12 @@ export class Hub implements DeviceOwner {
     const loaded = await store.load();
     this.#device = new Device(config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
-    void noteUser(config, (db) => this.all({ t: 'close', db })).catch(() => undefined);
+    void noteUser(config, this.#key, (db) => this.all({ t: 'close', db })).catch(() => undefined);
   }
 
   async #open(config: Config): Promise<Store> {
     try {
-      const db = await openDatabase(nameOf(keyOf(config)), () => {
+      const db = await openDatabase(nameOf(this.#key), () => {
         // Deleted under us: a fresh worker starts as a new device, and says that things are missing.
         this.all({ t: 'gap', log: 'inbox', reason: 'storage-lost' });
         void this.#end();
@@ -220,14 +222,14 @@ export class Hub implements DeviceOwner {
   }
 
   #storageFailed(error: unknown): void {
-    const data: ErrorData = { code: 'storage', message: `this browser does not store messages: ${String(error)}` };
+    const data: ErrorData = { code: 'storage', detail: String(error) };
     for (const port of new Set([...this.#tabs.keys(), ...this.#waiting.keys()])) {
       port.postMessage({ t: 'error', error: data } satisfies ToTab);
     }
   }
 
   #failed(error: unknown): void {
-    this.#fatal = error instanceof Fatal ? error.data : { code: 'worker-crashed', message: String(error) };
+    this.#fatal = error instanceof Fatal ? error.data : { code: 'worker-crashed', detail: String(error) };
     for (const port of this.#waiting.keys()) this.#tell(port, this.#fatal);
     if (this.#fatal.temporary) void this.#end();
   }
@@ -244,7 +246,7 @@ export class Hub implements DeviceOwner {
     if (this.#ended) return;
     this.#ended = true;
     try {
-      this.#device?.link.say(SAY.stop);
+      this.#device?.link.say(Say.stop);
       await this.#writer?.stop();
       this.#writer?.store.close();
       this.#peers?.close();

@@ -8,35 +8,36 @@ import type { NotificationContent, State } from '../page/api.js';
 import type { PushErrorCode } from '../page/error.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
 import type { Change, Cursors, Identity, Loaded, Receipt } from '../store/store.js';
+import type { Topics } from './topics.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
 /** Kinds of `Core.input`. */
-export const SAY = {
-  start: 0,
-  stop: 1,
-  online: 2,
-  offline: 3,
-  network: 4,
-  visible: 5,
-  forget: 6,
-  hold: 7,
-  goOn: 8,
-  tokenUnavailable: 9,
-  tokenDenied: 10,
-  cursor: 11,
-  begin: 12,
-  saved: 13,
-  stored: 14,
-  storeFailed: 15,
-  token: 16,
-  anonymous: 17,
-  subscribe: 18,
-  unsubscribe: 19,
-  tags: 20,
-  receipt: 21,
-  report: 22,
-  activity: 23,
-} as const;
+export const enum Say {
+  start = 0,
+  stop = 1,
+  online = 2,
+  offline = 3,
+  network = 4,
+  visible = 5,
+  forget = 6,
+  hold = 7,
+  goOn = 8,
+  tokenUnavailable = 9,
+  tokenDenied = 10,
+  cursor = 11,
+  begin = 12,
+  saved = 13,
+  stored = 14,
+  storeFailed = 15,
+  token = 16,
+  anonymous = 17,
+  subscribe = 18,
+  unsubscribe = 19,
+  tags = 20,
+  receipt = 21,
+  report = 22,
+  activity = 23,
+}
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -63,10 +64,8 @@ export interface LinkOwner {
   wipe(why: 'other-registration' | 'refused' | 'forgotten'): void;
   state(state: State, reason: string | undefined): void;
   welcomed(registration: string, user: string, session: string, topics: string[]): void;
-  subscribed(topic: string, recovered: boolean): void;
-  refused(topic: string, code: number): void;
-  unsubscribed(topic: string): void;
-  logEnded(log: string, code: number): void;
+  /** Subscriptions are nobody else's business. */
+  readonly topics: Topics;
   gap(log: string, reason: string): void;
   receiptsTaken(count: number): void;
   needToken(why: 'connect' | 'refresh' | 'refused'): void;
@@ -92,16 +91,16 @@ export function closeError(code: number): PushErrorCode {
 
 /** By the number of the session's reason; close codes are numbers from 1000. */
 const REASONS = [
-  undefined,
-  undefined,
-  'the gateway could not be reached or the connection broke',
-  'the connection fell silent',
-  'the gateway did not answer in time',
+  ,
+  ,
+  'unreachable',
+  'silent',
+  'timed-out',
   'token-failed',
   'unauthorized',
   'unauthorized',
   'forgotten',
-  'no tab is connected',
+  'no-tabs',
   'protocol-violation',
 ];
 
@@ -112,10 +111,8 @@ export function socketUrl(url: string): string {
 
 /** Software and browser, as the gateway's logs and console show it. */
 export function agent(): string {
-  const ua = navigator.userAgent;
-  const browser = /(Firefox|Edg|OPR|Chrome)\/(\d+)/.exec(ua) ?? /(Version)\/(\d+).*Safari/.exec(ua);
-  const name = browser ? ` ${browser[1] === 'Version' ? 'Safari' : browser[1]}/${browser[2]}` : '';
-  return `pulsegate-js/${__BUILD__.split('+')[0]}${name}`;
+  const browser = /(Firefox|Edg|OPR|Chrome|Version)\/\d+/.exec(navigator.userAgent)?.[0] ?? '';
+  return `pulsegate-js/${__BUILD__.split('+')[0]} ${browser}`.trim();
 }
 
 /** See the top of the file. */
@@ -140,16 +137,16 @@ export class Link {
   /** Takes the device over, as storage holds it, and connects. */
   begin(loaded: Loaded, known: string[]): void {
     this.#cursors = { ...loaded.cursors };
-    for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.say(SAY.cursor, epoch, seq, log);
+    for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.say(Say.cursor, epoch, seq, log);
     const { registration = '', secret = [] } = loaded.identity ?? {};
     const bytes = [registration.length, ...encode(registration), ...secret];
     for (const id of known) bytes.push(...uuidBytes(id));
-    this.say(SAY.begin, loaded.generation, loaded.forgetting ? -Date.now() : Date.now(), Uint8Array.from(bytes));
+    this.say(Say.begin, loaded.generation, loaded.forgetting ? -Date.now() : Date.now(), Uint8Array.from(bytes));
   }
 
-  /** A stage that a message reached; told with `SAY.report`. */
+  /** A stage that a message reached; told with `Say.report`. */
   receipt({ id, stage, at, action }: Receipt): void {
-    this.say(SAY.receipt, stage, at, Uint8Array.from([...uuidBytes(id), ...encode(action)]));
+    this.say(Say.receipt, stage, at, Uint8Array.from([...uuidBytes(id), ...encode(action)]));
   }
 
   /** Changes tags; the promise ends with the gateway's answer, 0 if it took them. */
@@ -158,7 +155,7 @@ export class Link {
     const lines = [...add.map((tag) => `+${tag}`), ...remove.map((tag) => `-${tag}`)];
     return new Promise((resolve) => {
       this.#wishes.set(this.#wish, resolve);
-      this.say(SAY.tags, this.#wish, 0, lines.join('\n'));
+      this.say(Say.tags, this.#wish, 0, lines.join('\n'));
     });
   }
 
@@ -185,7 +182,7 @@ export class Link {
       case 5:
         return this.#commit(x);
       case 6:
-        void owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 }).then(() => this.say(SAY.saved));
+        void owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 }).then(() => this.say(Say.saved));
         return;
       case 7:
         this.#cursors = {};
@@ -199,17 +196,17 @@ export class Link {
         return owner.welcomed(registration, user, session, topics);
       }
       case 10:
-        return owner.subscribed(text, x > 0);
+        return owner.topics.subscribed(text, x > 0);
       case 11:
-        return owner.refused(text, x);
+        return owner.topics.refused(text, x);
       case 12:
-        return owner.unsubscribed(text);
+        return owner.topics.unsubscribed(text);
       case 13:
         this.#wishes.get(x)?.(y);
         this.#wishes.delete(x);
         return;
       case 14:
-        return owner.logEnded(text, x);
+        return owner.topics.ended(text);
       case 15:
         return owner.gap(text, GAPS[x] ?? 'unspecified');
       case 16:
@@ -217,7 +214,7 @@ export class Link {
       case 17:
         return owner.forgotten();
       case 18:
-        return this.#fault(x, y, text && `: ${text}`);
+        return this.#fault(x, y, text);
       case 19:
         return owner.heard(x > 0);
       default:
@@ -228,19 +225,15 @@ export class Link {
     const batch = { ...this.#batch, cursors: { ...this.#cursors } };
     this.#batch = { messages: [], recalls: [], cursors: {} };
     void this.#owner.store(batch).then(
-      () => this.say(SAY.stored, no),
-      () => this.say(SAY.storeFailed, no),
+      () => this.say(Say.stored, no),
+      () => this.say(Say.storeFailed, no),
     );
   }
 
-  #fault(what: number, code: number, detail: string): void {
-    if (what === 0) this.#owner.error({ code: closeError(code), message: `the gateway closed with ${code}${detail}` });
-    else if (what === 1) this.#owner.error({ code: 'unauthorized', message: `the gateway refuses the token${detail}` });
-    else if (what === 2) {
-      const message = `the gateway refused the new token (${code}); the old one is used until it expires`;
-      this.#owner.error({ code: 'unauthorized', message, temporary: true });
-    }
-    // 3, storage: told where it happened.
+  #fault(what: number, code: number, text: string): void {
+    // 3, storage, was told where it happened. A refused refresh leaves the old token until it ends.
+    if (what === 0) this.#owner.error({ code: closeError(code), detail: `${code} ${text}` });
+    else if (what < 3) this.#owner.error({ code: 'unauthorized', detail: text || `${code}`, temporary: what === 2 });
   }
 }
 

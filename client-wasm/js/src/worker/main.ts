@@ -31,5 +31,5 @@ if (scope.registration) {
   scope.onconnect = (event) => hub.connect(event.ports[0] as MessagePort);
 } else {
   // A dedicated worker: the tier of browsers without SharedWorker speaks first in a later version.
-  postMessage({ t: 'error', error: { code: 'worker-unsupported', message: 'this browser has no SharedWorker' } });
+  postMessage({ t: 'error', error: { code: 'worker-unsupported', detail: '' } });
 }

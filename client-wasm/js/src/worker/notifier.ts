@@ -5,7 +5,7 @@
  * second. One at a time and in order, so that a newer one of a tag never meets an older one.
  */
 import type { ForegroundPolicy } from '../page/api.js';
-import { SHOW_MS, type MessageData } from '../port/protocol.js';
+import { SHOW_MS, plain, type MessageData } from '../port/protocol.js';
 import type { Entry, Inbox } from './inbox.js';
 import type { Tab } from './tab.js';
 
@@ -148,13 +148,7 @@ export class Notifier {
         tab.showWaits.delete(i);
         resolve(shown);
       });
-      const { id, log, body, ext, note, published, expires, urgency, key } = m;
-      tab.post({
-        t: 'show',
-        i,
-        m: { id, log, body, ext, published, expires, urgency, key, ...(note ? { note } : {}) },
-        again,
-      });
+      tab.post({ t: 'show', i, m: plain(m), again });
     });
   }
 }

@@ -1,5 +1,5 @@
 /** A tab as the worker sees it: its port, what it listens to, and how far it has read. */
-import { CREDIT, type MessageData, type ToTab, type TokenAnswer } from '../port/protocol.js';
+import { CREDIT, plain, type MessageData, type ToTab, type TokenAnswer } from '../port/protocol.js';
 import type { Entry, Inbox } from './inbox.js';
 
 /** What a tab's reading needs around it. */
@@ -182,11 +182,6 @@ export class Tab {
   #send(entry: Entry, m: MessageData): void {
     this.#credit -= 1;
     this.#out.set(entry.id, entry);
-    const { id, log, body, ext, note, published, expires, urgency, key } = m;
-    this.post({
-      t: 'message',
-      n: entry.n,
-      m: { id, log, body, ext, published, expires, urgency, key, ...(note ? { note } : {}) },
-    });
+    this.post({ t: 'message', n: entry.n, m: plain(m) });
   }
 }

@@ -44,7 +44,7 @@ export class Tokens {
 
   async #ask(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
     const tried = new Set<Tab>();
-    let reason = 'no tab could be asked';
+    let reason = 'no tab';
     for (;;) {
       const tab = this.tabs()
         .filter((t) => t.live && t.tokens && !tried.has(t))
@@ -53,7 +53,7 @@ export class Tokens {
       tried.add(tab);
       const answer = await this.#from(tab, why);
       if ('unauthorized' in answer) {
-        this.sink.error({ code: 'unauthorized', message: answer.unauthorized });
+        this.sink.error({ code: 'unauthorized', detail: answer.unauthorized });
         return this.sink.denied();
       }
       if ('failed' in answer) {
@@ -63,12 +63,12 @@ export class Tokens {
       if (answer.token === null) return this.sink.token(undefined, 0);
       const { sub, exp } = claimsOf(answer.token);
       if (sub !== undefined && sub !== this.user) {
-        this.sink.error({ code: 'user-mismatch', message: `the token is for "${sub}", the client for "${this.user}"` });
+        this.sink.error({ code: 'user-mismatch', detail: sub });
         return this.sink.denied();
       }
       return this.sink.token(answer.token, (exp ?? 0) * 1000);
     }
-    this.sink.error({ code: 'token-failed', message: `no tab could fetch a token: ${reason}` });
+    this.sink.error({ code: 'token-failed', detail: reason });
     this.sink.unavailable();
   }
 
@@ -83,9 +83,9 @@ export class Tokens {
       };
       const timer = setTimeout(() => {
         tab.post({ t: 'tokenEnd', i });
-        end({ failed: 'getToken took longer than 5 s' });
+        end({ failed: 'timed out' });
       }, TOKEN_MS);
-      tab.gone.signal.addEventListener('abort', () => end({ failed: 'the tab was closed' }), { once: true });
+      tab.gone.signal.addEventListener('abort', () => end({ failed: 'closed' }), { once: true });
       tab.tokenWaits.set(i, end);
       tab.post({ t: 'token', i, why, user: this.user });
     });

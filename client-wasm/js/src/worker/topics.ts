@@ -5,7 +5,7 @@
  * which wishes there are, and which tab hears of what became of them.
  */
 import type { Change } from '../store/store.js';
-import type { ErrorData } from '../port/protocol.js';
+import type { PushErrorCode } from '../page/error.js';
 import type { Tab } from './tab.js';
 
 /** A subscription that is not durable ends so long after its last listener. */
@@ -20,12 +20,11 @@ export interface TopicsOwner {
 }
 
 /** What a gateway's error code on a subscription means to an app. */
-export function topicError(topic: string, code: number): ErrorData {
-  if (code === 413) return { code: 'too-many-topics', message: `no room for "${topic}": a device has at most 100 topics` };
-  if (code === 403) return { code: 'topic-denied', message: `the token does not grant "${topic}"` };
-  if (code >= 500) return { code: 'unavailable', message: `"${topic}" could not be subscribed now (${code})` };
-  if (code === 429) return { code: 'rate-limited', message: `"${topic}" could not be subscribed now (${code})` };
-  return { code: 'invalid', message: `"${topic}" could not be subscribed (${code})` };
+export function topicCode(code: number): PushErrorCode {
+  if (code === 413) return 'too-many-topics';
+  if (code === 403) return 'topic-denied';
+  if (code === 429) return 'rate-limited';
+  return code >= 500 ? 'unavailable' : 'invalid';
 }
 
 /** See the top of the file. */
@@ -133,10 +132,8 @@ export class Topics {
 
   refused(topic: string, code: number): void {
     this.#read.delete(topic);
-    const error = topicError(topic, code);
     if (code < 500 && code !== 429) this.#stored.delete(topic);
-    this.#keep();
-    for (const tab of this.#listeners(topic)) tab.post({ t: 'refused', topic, error });
+    this.#refuse(topic, topicCode(code));
   }
 
   unsubscribed(topic: string): void {
@@ -148,12 +145,12 @@ export class Topics {
   }
 
   /** The backend or a narrower token ended it. */
-  ended(topic: string, code: number): void {
+  ended(log: string): void {
+    if (!log.startsWith('topic:')) return;
+    const topic = log.slice(6);
     this.#stored.delete(topic);
     this.#read.delete(topic);
-    this.#keep();
-    const message = code === 0 ? `the app's backend ended the subscription to "${topic}"` : `the token no longer grants "${topic}"`;
-    for (const tab of this.#listeners(topic)) tab.post({ t: 'refused', topic, error: { code: 'topic-denied', message } });
+    this.#refuse(topic, 'topic-denied');
   }
 
   /** Messages of the topic are missing. */
@@ -161,6 +158,11 @@ export class Topics {
     // Its `recovered: false` said so already.
     if (this.#unrecovered.delete(topic)) return;
     for (const tab of this.#listeners(topic)) tab.post({ t: 'subscribed', topic, recovered: false, replayed: 0 });
+  }
+
+  #refuse(topic: string, code: PushErrorCode): void {
+    this.#keep();
+    for (const tab of this.#listeners(topic)) tab.post({ t: 'refused', topic, error: { code, detail: topic } });
   }
 
   #listeners(topic: string): Tab[] {

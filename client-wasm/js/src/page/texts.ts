@@ -1,0 +1,28 @@
+/** The words for errors that come from the worker, which carries none. */
+import type { ErrorData } from '../port/protocol.js';
+import { PushError, type PushErrorCode } from './error.js';
+
+const TEXTS: Partial<Record<PushErrorCode, string>> = {
+  'worker-missing': "the worker's wasm could not be loaded; run npx pulsegate init",
+  'worker-outdated': 'worker script and wasm are of different builds; run npx pulsegate init',
+  'worker-unsupported': 'this browser has no SharedWorker',
+  'wasm-blocked': "the worker's response needs Content-Security-Policy: script-src 'self' 'wasm-unsafe-eval'",
+  storage: 'this browser does not store messages',
+  unauthorized: 'the gateway refused the token, or the user is logged out',
+  'token-failed': 'no tab could fetch a token',
+  'user-mismatch': 'the token is not for the user of this client',
+  forbidden: 'the gateway does not admit this origin or app',
+  'version-unsupported': 'the gateway does not speak the version of this client',
+  'protocol-violation': 'the gateway closed the connection for good',
+  unavailable: 'the gateway is not available',
+  'rate-limited': 'the gateway asks to slow down',
+  'topic-denied': 'the token does not grant the topic, or the backend ended it',
+  'too-many-topics': 'a device has at most 100 topics',
+  'tags-denied': 'the token does not grant one of the tags',
+  invalid: 'the gateway could not read the request',
+};
+
+/** Makes the app's error of it. */
+export function errorOf({ code, detail, temporary }: ErrorData): PushError {
+  return new PushError(code, `${TEXTS[code] ?? code}: ${detail}`, temporary === undefined ? {} : { temporary });
+}
