@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pulsegate_proto::{
     frame::Receipt,
-    id::{AppId, LogName, MessageId, Topic},
+    id::{AppId, LogName, MessageId, RegistrationId, Topic},
     session::client::{ClientSession, Config, Effect, Entry, Input, Socket, Store, Wish},
     time::Instant,
 };
