@@ -140,15 +140,10 @@ impl Iterator for Effects<'_> {
     }
 }
 
-/// Effects kept room for between inputs: an idle link's few, not a full window's.
-const EFFECTS_KEPT: usize = 4;
-
 impl Drop for Effects<'_> {
+    /// An idle link keeps no room for effects: it would add up over thousands of links.
     fn drop(&mut self) {
-        self.effects.clear();
-        if self.effects.capacity() > EFFECTS_KEPT {
-            self.effects.shrink_to(EFFECTS_KEPT);
-        }
+        *self.effects = VecDeque::new();
     }
 }
 

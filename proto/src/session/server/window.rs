@@ -11,10 +11,6 @@ pub(super) struct Window {
     flying: VecDeque<(Slot, Seq, Option<MessageId>)>,
 }
 
-/// Room kept when nothing flies: an idle session must stay small, a busy one should not allocate
-/// for every message.
-const KEPT: usize = 4;
-
 impl Window {
     pub(super) fn new(size: u32) -> Self {
         Self { size: size.max(1), flying: VecDeque::new() }
@@ -49,9 +45,10 @@ impl Window {
         self.shrink();
     }
 
+    /// An idle session keeps no room: it would add up over thousands of them.
     fn shrink(&mut self) {
-        if self.flying.is_empty() && self.flying.capacity() > KEPT {
-            self.flying.shrink_to(KEPT);
+        if self.flying.is_empty() {
+            self.flying = VecDeque::new();
         }
     }
 }
