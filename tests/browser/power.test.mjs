@@ -42,7 +42,7 @@ test('ten kills of the whole browser under traffic lose nothing and show nothing
   // Chromium itself throws a site's database away after about one such kill in forty, when the log of
   // its LevelDB was cut in the middle of a record. The page must be told; what it had not handled
   // by then may be missing, and nothing else.
-  const losses = () => stage.app.gaps.filter(({ reason }) => reason === 'storage-lost').length;
+  const losses = () => new Set(stage.app.gaps.filter(({ reason }) => reason === 'storage-lost').map(({ registration }) => registration)).size;
   const excused = new Set();
   let lossesSeen = 0;
   const arrived = () => {

@@ -49,7 +49,7 @@ pg.start = () => {
   client.on('state', ({ state, reason }) => pg.states.push(reason ? `${state}:${reason}` : state));
   client.on('gap', (gap) => {
     pg.gaps.push(gap);
-    tell('gap', gap);
+    tell('gap', { ...gap, registration: client.status.registration });
   });
   client.on('notificationclick', async (click) => {
     pg.clicks.push({ id: click.id, action: click.action, url: click.url });
