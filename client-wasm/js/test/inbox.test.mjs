@@ -72,7 +72,7 @@ test('an older holder writes nothing after a newer one claimed', async () => {
   const old = await open();
   await old.inbox.take([message(1)], { all: [1, 1] });
   const young = await open();
-  await assert.rejects(old.store.write({ cursors: { all: [1, 0] } }, true), Superseded);
+  await assert.rejects(old.store.write({ kept: { cursors: { all: [1, 0] } } }, true), Superseded);
   old.inbox.take([message(2)], { all: [1, 2] });
   await settle();
   assert.equal(old.seen.superseded, 1);
@@ -174,11 +174,9 @@ test('a store that fails for good is given up, and what came is kept in memory',
 });
 
 test('a wipe drops what was to be written before it, and keeps who the device is', () => {
-  const merged = merge({ rows: [message(1)], cursors: { all: [1, 1] }, generation: 9 }, { wipe: true, identity: null });
-  assert.equal(merged.rows, undefined);
-  assert.equal(merged.cursors, undefined);
-  assert.equal(merged.generation, 9);
-  assert.equal(merged.identity, null);
+  const merged = merge({ rows: [message(1)], kept: { cursors: { all: [1, 1] }, generation: 9 } }, { wipe: true, kept: { identity: null, cursors: {} } });
+  assert.deepEqual(merged.rows, []);
+  assert.deepEqual(merged.kept, { cursors: {}, generation: 9, identity: null });
   assert.equal(merged.wipe, true);
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { load } from './support/load.mjs';
 
-const { Topics, topicCode } = await load('worker/topics.ts');
+const { Topics, codeOf } = await load('worker/topics.ts', 'page/texts.ts');
 
 beforeEach(() => mock.timers.reset());
 const turn = async () => { for (let i = 0; i < 10; i++) await Promise.resolve(); };
@@ -13,7 +13,7 @@ function stage({ stored = [], fleeting = [] } = {}) {
   const tabs = [];
   const wishes = [];
   let kept = {};
-  const topics = new Topics({ tabs: () => tabs, wish: (names, subscribe) => wishes.push([...names, subscribe]), write: (change) => { kept = change; } }, stored, fleeting);
+  const topics = new Topics({ tabs: () => tabs, wish: (names, subscribe) => wishes.push([...names, subscribe]), write: (change) => { kept = change.kept; } }, stored, fleeting);
   const open = () => {
     const tab = { topics: new Map(), posted: [], offer: () => 2, post: (said) => tab.posted.push(said) };
     tabs.push(tab);
@@ -115,9 +115,9 @@ test('a refusal is told to who listens, with a code of ours', () => {
   const tab = open();
   topics.attach(tab, 'a', true);
   topics.refused('a', 403);
-  assert.equal(tab.posted.at(-1).error.code, 'topic-denied');
+  assert.equal(codeOf(tab.posted.at(-1).error.code), 'topic-denied');
   assert.deepEqual(topics.list(), []);
-  assert.deepEqual([413, 429, 503, 400].map((code) => topicCode(code)), ['too-many-topics', 'rate-limited', 'unavailable', 'invalid']);
+  assert.deepEqual([413, 429, 503, 400].map((code) => codeOf(code)), ['too-many-topics', 'rate-limited', 'unavailable', 'invalid']);
 });
 
 test('another registration wants again what the last one had', async () => {
@@ -125,4 +125,10 @@ test('another registration wants again what the last one had', async () => {
   topics.renew();
   await turn();
   assert.deepEqual(wishes, [['a', 'b', true]]);
+});
+
+test('close codes have a code of ours, unknown ones by their hundred', () => {
+  const table = { 4400: 'protocol-violation', 4401: 'unauthorized', 4403: 'forbidden', 4413: 'protocol-violation', 4426: 'version-unsupported',
+    4499: 'protocol-violation', 4500: 'unavailable', 4503: 'unavailable', 4529: 'rate-limited', 4599: 'unavailable', 1006: 'unavailable' };
+  for (const [number, code] of Object.entries(table)) assert.equal(codeOf(Number(number)), code, number);
 });

@@ -24,7 +24,7 @@ import { PageNotifications } from './notifications.js';
 import { checked } from './options.js';
 import { forgetBefore, otherBefore } from './remembered.js';
 import { PageSubscription } from './subscription.js';
-import { errorOf } from './texts.js';
+import { codeOf, errorOf } from './texts.js';
 import { answerToken } from './token.js';
 
 const NOWHERE: Status = { state: 'disconnected', tabs: 0, visibleTabs: 0, reconnects: 0 };
@@ -223,8 +223,8 @@ export class PageClient implements Client {
   #heard(message: ToTab): void {
     switch (message.t) {
       case 'status':
-        this.#registered(message.status.registration);
-        return this.#setStatus(message.status);
+        this.#setStatus(readable(message.status));
+        return this.#registered(message.status.registration);
       case 'message':
         return this.#inbound.received(message.n, message.m);
       case 'subscribed':
@@ -272,7 +272,6 @@ export class PageClient implements Client {
     }
   }
 
-  /** To a worker that knows nothing of this tab yet. */
   /** Another registration than this browser had: what the old one had not handled is lost. */
   #registered(registration: string | undefined): void {
     if (!registration || registration === this.#registration) return;
@@ -283,6 +282,7 @@ export class PageClient implements Client {
     for (const subs of this.#subscriptions.values()) for (const sub of subs) sub.missed();
   }
 
+  /** To a worker that knows nothing of this tab yet. */
   #introduceHandlers(): void {
     // What changed while the hello was under way.
     this.#line?.post({ t: 'visible', visible: !document.hidden });
@@ -358,4 +358,10 @@ export class PageClient implements Client {
       this.#failed(new PushError('handler-failed', `a listener of "${event}" failed: ${String(cause)}`, { cause }));
     }
   }
+}
+
+/** The worker tells a close by its number. */
+function readable(status: Status): Status {
+  const number = Number(status.reason);
+  return number ? { ...status, reason: `${codeOf(number)} (${number})` } : status;
 }

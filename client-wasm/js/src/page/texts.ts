@@ -22,7 +22,26 @@ const TEXTS: Partial<Record<PushErrorCode, string>> = {
   invalid: 'the gateway could not read the request',
 };
 
+/** Of the gateway's codes: errors of requests below 1000, closes above. Unknown ones by their hundred. */
+const NUMBERS: Record<number, PushErrorCode> = {
+  403: 'topic-denied',
+  413: 'too-many-topics',
+  429: 'rate-limited',
+  4401: 'unauthorized',
+  4403: 'forbidden',
+  4426: 'version-unsupported',
+  4529: 'rate-limited',
+};
+
+/** The app's code for one of the gateway's. */
+export function codeOf(number: number): PushErrorCode {
+  const rest = number < 1000 ? 'invalid' : 'protocol-violation';
+  return NUMBERS[number] ?? (number % 1000 >= 500 || (number >= 1000 && number < 4400) ? 'unavailable' : rest);
+}
+
 /** Makes the app's error of it. */
-export function errorOf({ code, detail, temporary }: ErrorData): PushError {
+export function errorOf({ code: said, detail, temporary }: ErrorData): PushError {
+  const code = typeof said === 'number' ? codeOf(said) : said;
+  if (said !== code) detail = `${said} ${detail}`;
   return new PushError(code, `${TEXTS[code] ?? code}: ${detail}`, temporary === undefined ? {} : { temporary });
 }

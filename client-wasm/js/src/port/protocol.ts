@@ -44,7 +44,8 @@ export interface MessageData {
 
 /** An error as it travels; the page has the words for it (`page/texts.ts`). */
 export interface ErrorData {
-  code: PushErrorCode;
+  /** A number: the gateway's error or close code. */
+  code: PushErrorCode | number;
   /** What it is about: a topic, an address, a close code, what was thrown. */
   detail: string;
   temporary?: boolean;

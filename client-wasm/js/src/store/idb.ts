@@ -167,7 +167,6 @@ function scopeOf(c: Change): string[] {
 function apply(tx: IDBTransaction, c: Change): void {
   if (c.wipe) {
     for (const name of STORES) if (name !== 'kv') tx.objectStore(name).clear();
-    tx.objectStore('kv').delete('cursors');
   }
   const inbox = tx.objectStore('inbox');
   const done = tx.objectStore('done');
@@ -188,9 +187,5 @@ function apply(tx: IDBTransaction, c: Change): void {
   if (c.forgetBelow !== undefined) done.delete(IDBKeyRange.upperBound(c.forgetBelow, true));
   for (const receipt of c.receipts ?? []) receipts.put(receipt);
   for (const q of c.sent ?? []) receipts.delete(q);
-  if (c.identity === null) kv.delete('identity');
-  else if (c.identity) kv.put(c.identity, 'identity');
-  for (const key of ['cursors', 'forgetting', 'generation', 'topics', 'fleeting', 'foreground', 'closes'] as const) {
-    if (c[key] !== undefined) kv.put(c[key], key);
-  }
+  for (const [name, value] of Object.entries(c.kept ?? {})) kv.put(value, name);
 }

@@ -47,30 +47,36 @@ export interface Receipt {
   action: string;
 }
 
-/** Everything that is loaded when a worker starts. */
-export interface Loaded {
-  identity?: Identity | undefined;
+/** What is kept of a device beside its messages: each under its name. */
+export interface Kept {
+  identity: Identity | null;
   /** A registration that asked to be forgotten and has no confirmation yet. */
   forgetting: boolean;
   /** Last generation used towards the gateway. */
   generation: number;
+  /** Where the logs are. */
   cursors: Cursors;
   /** Topics of this device, as last stored by the gateway. */
   topics: string[];
   /** Those of them that only lasted as long as a tab listened. */
   fleeting: string[];
   foreground: ForegroundPolicy;
+  /** Messages whose shown notification has yet to be taken back. */
+  closes: string[];
+}
+
+/** Everything that is loaded when a worker starts. */
+export interface Loaded extends Kept {
   rows: Row[];
   done: Done[];
   receipts: Receipt[];
-  /** Messages whose shown notification has yet to be taken back. */
-  closes: string[];
-  /** Messages of the inbox that were shown; false: that were about to be, when the worker ended. */
+  /** Messages of the inbox that were shown; false: perhaps. */
   shown: Map<string, boolean>;
 }
 
 /** What a device that is new has. */
 export const NOTHING: Loaded = {
+  identity: null,
   forgetting: false,
   generation: 0,
   cursors: {},
@@ -87,26 +93,18 @@ export const NOTHING: Loaded = {
 /** What changes in one transaction. */
 export interface Change {
   /** Messages that came. */
-  rows?: Row[] | undefined;
-  /** Where the logs are now. */
-  cursors?: Cursors | undefined;
+  rows?: Row[];
   /** Handled or shown: flags of rows that stay. */
-  flags?: { n: number; h: 0 | 1; p: 0 | 1 }[] | undefined;
+  flags?: { n: number; h: 0 | 1; p: 0 | 1 }[];
   /** Rows that leave, with what is remembered of them. */
-  done?: Done[] | undefined;
+  done?: Done[];
   /** Done rows that need not be remembered any longer: all below this. */
   forgetBelow?: number | undefined;
-  receipts?: Receipt[] | undefined;
+  receipts?: Receipt[];
   /** Receipts that arrived. */
-  sent?: number[] | undefined;
-  identity?: Identity | null | undefined;
-  forgetting?: boolean | undefined;
-  generation?: number | undefined;
-  topics?: string[] | undefined;
-  fleeting?: string[] | undefined;
-  foreground?: ForegroundPolicy | undefined;
-  closes?: string[] | undefined;
-  /** First empty inbox, cursors and what is remembered: the device is another one now. */
+  sent?: number[];
+  kept?: Partial<Kept>;
+  /** First drop everything that came of messages: the device is another one now. */
   wipe?: boolean | undefined;
 }
 

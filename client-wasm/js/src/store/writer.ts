@@ -20,29 +20,17 @@ export interface WriterOwner {
   superseded(): void;
 }
 
-/** Adds `b` to `a`, as if written one after the other. */
+/** Adds `b` to `a`, as if written one after the other: a wipe drops what came before it about messages. */
 export function merge(a: Change, b: Change): Change {
-  if (b.wipe) {
-    // What came before the wipe about messages is wiped; who the device is stays.
-    const { identity, forgetting, generation, topics, fleeting, foreground, closes } = a;
-    a = { identity, forgetting, generation, topics, fleeting, foreground, closes };
-  }
-  const join = <T>(x: T[] | undefined, y: T[] | undefined) => (x && y ? [...x, ...y] : (y ?? x));
+  const join = <T>(before: T[] = [], after: T[] = []): T[] => [...(b.wipe ? [] : before), ...after];
   return {
     rows: join(a.rows, b.rows),
     flags: join(a.flags, b.flags),
     done: join(a.done, b.done),
     receipts: join(a.receipts, b.receipts),
     sent: join(a.sent, b.sent),
-    cursors: b.cursors ?? a.cursors,
     forgetBelow: b.forgetBelow ?? a.forgetBelow,
-    identity: b.identity === undefined ? a.identity : b.identity,
-    forgetting: b.forgetting ?? a.forgetting,
-    generation: b.generation ?? a.generation,
-    fleeting: b.fleeting ?? a.fleeting,
-    topics: b.topics ?? a.topics,
-    foreground: b.foreground ?? a.foreground,
-    closes: b.closes ?? a.closes,
+    kept: { ...a.kept, ...b.kept },
     wipe: a.wipe || b.wipe,
   };
 }

@@ -6,7 +6,7 @@
  */
 import type { ForegroundPolicy, State, Status, Tier } from '../page/api.js';
 import type { Ask, Config, ErrorData, ToTab, ToWorker } from '../port/protocol.js';
-import type { Change, Loaded, Receipt } from '../store/store.js';
+import type { Kept, Loaded, Receipt } from '../store/store.js';
 import type { Writer } from '../store/writer.js';
 import { Inbox, type Entry, type InboxOwner } from './inbox.js';
 import { Link, Say, type Batch, type LinkOwner } from './link.js';
@@ -148,7 +148,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
         break;
       case 'foreground':
         this.foreground = said.policy;
-        void this.#writer.write({ foreground: said.policy });
+        void this.#writer.write({ kept: { foreground: said.policy } });
         this.#owner.all({ t: 'foreground', policy: said.policy });
         break;
       case 'token':
@@ -219,7 +219,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
 
   #keepCloses(ids: string[]): void {
     this.#closes = ids;
-    void this.#writer.write({ closes: ids });
+    void this.#writer.write({ kept: { closes: ids } });
   }
 
   // ------------------------------------------------------------------ from the inbox
@@ -318,9 +318,9 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     this.#notifier.close([id]);
   }
 
-  keep(change: Change): Promise<void> {
-    return this.#writer.write(change, true).then(() => {
-      if (change.forgetting) this.#forgot();
+  keep(kept: Partial<Kept>): Promise<void> {
+    return this.#writer.write({ kept }, true).then(() => {
+      if (kept.forgetting) this.#forgot();
     });
   }
 
@@ -328,7 +328,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     this.inbox.wipe();
     this.#reported = [];
     this.#closes = [];
-    void this.#writer.write({ wipe: true, closes: [] }, true);
+    void this.#writer.write({ wipe: true, kept: { cursors: {}, closes: [] } }, true);
     this.#owner.all({ t: 'close' });
     if (why === 'forgotten') this.topics.clear();
     else this.topics.renew();

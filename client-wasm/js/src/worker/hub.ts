@@ -221,9 +221,14 @@ export class Hub implements DeviceOwner {
     }
   }
 
+  /** Of tabs, and of those that wait to be one. */
+  #ports(): Set<MessagePort> {
+    return new Set([...this.#tabs.keys(), ...this.#waiting.keys()]);
+  }
+
   #storageFailed(error: unknown): void {
     const data: ErrorData = { code: 'storage', detail: String(error) };
-    for (const port of new Set([...this.#tabs.keys(), ...this.#waiting.keys()])) {
+    for (const port of this.#ports()) {
       port.postMessage({ t: 'error', error: data } satisfies ToTab);
     }
   }
@@ -237,7 +242,7 @@ export class Hub implements DeviceOwner {
   #tell(port: MessagePort, error: ErrorData): void {
     port.postMessage({ t: 'error', error } satisfies ToTab);
     const state = error.temporary ? 'connecting' : 'closed';
-    const status = { state, reason: error.code, tier: this.tier, tabs: 1, visibleTabs: 0, reconnects: 0 } as const;
+    const status = { state, reason: `${error.code}`, tier: this.tier, tabs: 1, visibleTabs: 0, reconnects: 0 } as const;
     port.postMessage({ t: 'status', status } satisfies ToTab);
   }
 
@@ -251,7 +256,7 @@ export class Hub implements DeviceOwner {
       this.#writer?.store.close();
       this.#peers?.close();
       if (last) {
-        for (const port of new Set([...this.#tabs.keys(), ...this.#waiting.keys()])) port.postMessage(last);
+        for (const port of this.#ports()) port.postMessage(last);
       }
     } finally {
       this.#scope.close();

@@ -132,7 +132,7 @@ export class Inbox {
       .filter((m) => !this.known(m.id))
       .map((m): Row => ({ ...m, n: (this.#given += 1), h: 0, p: m.note ? 1 : 0, bytes: weigh(m) }));
     const wipes = this.#wipes;
-    await this.#writer.write({ rows, cursors: { ...cursors } }, true);
+    await this.#writer.write({ rows, kept: { cursors: { ...cursors } } }, true);
     // Wiped while it was being written: the wipe follows it in the store.
     if (wipes !== this.#wipes) return [];
     const entries = rows.map((row) => this.#insert(row, false));

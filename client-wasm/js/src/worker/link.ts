@@ -5,9 +5,8 @@
  */
 import { input, start } from '#core';
 import type { NotificationContent, State } from '../page/api.js';
-import type { PushErrorCode } from '../page/error.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
-import type { Change, Cursors, Identity, Loaded, Receipt } from '../store/store.js';
+import type { Cursors, Identity, Kept, Loaded, Receipt } from '../store/store.js';
 import type { Topics } from './topics.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
@@ -60,7 +59,7 @@ export interface LinkOwner {
   /** Resolves when the batch is safe: on the disk, or handled where there is none. */
   store(batch: Batch): Promise<void>;
   /** Rejects if it cannot be kept. */
-  keep(change: Change): Promise<void>;
+  keep(kept: Partial<Kept>): Promise<void>;
   wipe(why: 'other-registration' | 'refused' | 'forgotten'): void;
   state(state: State, reason: string | undefined): void;
   welcomed(registration: string, user: string, session: string, topics: string[]): void;
@@ -78,16 +77,6 @@ const STATES: readonly State[] = ['disconnected', 'connecting', 'connected', 'of
 const GAPS = ['unspecified', 'retention', 'epoch-changed', 'cursor-ahead', 'corrupt'];
 const TOKEN_WHYS = ['connect', 'refresh', 'refused', 'refused'] as const;
 const WIPES = ['other-registration', 'refused', 'forgotten'] as const;
-
-/** The code of the app's error for a close by the gateway. */
-export function closeError(code: number): PushErrorCode {
-  if (code === 4401) return 'unauthorized';
-  if (code === 4403) return 'forbidden';
-  if (code === 4426) return 'version-unsupported';
-  if (code === 4529) return 'rate-limited';
-  if (code >= 4400 && code < 4500) return 'protocol-violation';
-  return 'unavailable';
-}
 
 /** By the number of the session's reason; close codes are numbers from 1000. */
 const REASONS = [
@@ -189,7 +178,7 @@ export class Link {
         this.#batch = { messages: [], recalls: [], cursors: {} };
         return owner.wipe(WIPES[x] ?? 'forgotten');
       case 8:
-        return owner.state(STATES[x] ?? 'closed', y >= 1000 ? `${closeError(y)} (${y})` : REASONS[y]);
+        return owner.state(STATES[x] ?? 'closed', y >= 1000 ? `${y}` : REASONS[y]);
       case 9: {
         // Each line ends with a newline, so the last piece is empty.
         const [registration = '', user = '', session = '', ...topics] = text.split('\n').slice(0, -1);
@@ -232,7 +221,7 @@ export class Link {
 
   #fault(what: number, code: number, text: string): void {
     // 3, storage, was told where it happened. A refused refresh leaves the old token until it ends.
-    if (what === 0) this.#owner.error({ code: closeError(code), detail: `${code} ${text}` });
+    if (what === 0) this.#owner.error({ code, detail: text });
     else if (what < 3) this.#owner.error({ code: 'unauthorized', detail: text || `${code}`, temporary: what === 2 });
   }
 }

@@ -5,7 +5,6 @@
  * which wishes there are, and which tab hears of what became of them.
  */
 import type { Change } from '../store/store.js';
-import type { PushErrorCode } from '../page/error.js';
 import type { Tab } from './tab.js';
 
 /** A subscription that is not durable ends so long after its last listener. */
@@ -17,14 +16,6 @@ export interface TopicsOwner {
   /** Tells the session. */
   wish(topics: string[], subscribe: boolean): void;
   write(change: Change): void;
-}
-
-/** What a gateway's error code on a subscription means to an app. */
-export function topicCode(code: number): PushErrorCode {
-  if (code === 413) return 'too-many-topics';
-  if (code === 403) return 'topic-denied';
-  if (code === 429) return 'rate-limited';
-  return code >= 500 ? 'unavailable' : 'invalid';
 }
 
 /** See the top of the file. */
@@ -133,7 +124,7 @@ export class Topics {
   refused(topic: string, code: number): void {
     this.#read.delete(topic);
     if (code < 500 && code !== 429) this.#stored.delete(topic);
-    this.#refuse(topic, topicCode(code));
+    this.#refuse(topic, code);
   }
 
   unsubscribed(topic: string): void {
@@ -150,7 +141,7 @@ export class Topics {
     const topic = log.slice(6);
     this.#stored.delete(topic);
     this.#read.delete(topic);
-    this.#refuse(topic, 'topic-denied');
+    this.#refuse(topic, 403);
   }
 
   /** Messages of the topic are missing. */
@@ -160,7 +151,7 @@ export class Topics {
     for (const tab of this.#listeners(topic)) tab.post({ t: 'subscribed', topic, recovered: false, replayed: 0 });
   }
 
-  #refuse(topic: string, code: PushErrorCode): void {
+  #refuse(topic: string, code: number): void {
     this.#keep();
     for (const tab of this.#listeners(topic)) tab.post({ t: 'refused', topic, error: { code, detail: topic } });
   }
@@ -193,6 +184,6 @@ export class Topics {
   }
 
   #keep(): void {
-    this.#owner.write({ topics: [...this.#stored], fleeting: [...this.#fleeting] });
+    this.#owner.write({ kept: { topics: [...this.#stored], fleeting: [...this.#fleeting] } });
   }
 }

@@ -6,7 +6,7 @@ import { uuidText } from './uuid.js';
 /** What to tell the app. */
 export class Fatal extends Error {
   constructor(readonly data: ErrorData) {
-    super(data.code);
+    super();
   }
 }
 
