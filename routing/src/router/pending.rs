@@ -136,6 +136,14 @@ impl Router {
         });
     }
 
+    /// These messages of `log` were handed to the socket in one go: as [`Router::sent`] for each.
+    pub fn sent_all(&self, session: &SessionRef, log: &LogKey, messages: &[(MessageId, Seq)]) {
+        let (app, id) = (&session.app, &session.registration);
+        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
+            progress.sent.extend(messages.iter().map(|&(message, seq)| LogMark { message, seq }));
+        });
+    }
+
     /// `message` was handed to the socket for the first time on this link.
     pub fn sent(&self, session: &SessionRef, log: &LogKey, message: MessageId, seq: Seq) {
         let (app, id) = (&session.app, &session.registration);
