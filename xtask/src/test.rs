@@ -1,6 +1,7 @@
 //! `cargo xtask test`: sees to everything a fresh machine lacks, then runs every test there is.
 
 mod gateway;
+mod ticker;
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,6 +16,7 @@ use crate::system::Browser;
 use crate::tally::Tally;
 use crate::{node, package, system, tools};
 use gateway::Gateway;
+use ticker::Ticker;
 
 /// A group of tests with one runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +150,7 @@ impl Bench<'_> {
         files.sort();
         let mut gateway = Gateway::start(self.house)?;
         gateway.tell(&self.house.at("client-wasm/test-env.json"))?;
+        let _ticks = Ticker::start(gateway.url(), gateway.key());
         let mut all = (Tally::default(), true);
         for file in files {
             say(format_args!("test: wasm: {file}"));

@@ -60,6 +60,16 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A key that may publish.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Writes where it listens to a file that the tests fetch.
     ///
     /// # Errors
