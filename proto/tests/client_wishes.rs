@@ -108,6 +108,30 @@ fn what_was_subscribed_is_told_again_after_each_welcome() {
 }
 
 #[test]
+fn a_topic_subscribed_anew_under_another_registration_is_not_recovered() {
+    let mut phone = Phone::welcomed();
+    subscribe(&mut phone, &["a", "b"]);
+    let asked = phone.sent().pop().unwrap();
+    phone.frame(granted(asked.request_id, &[("topic:b", 30)], &[], ErrorCode::Ok));
+    subscribe(&mut phone, &["c"]);
+    phone.lose().take();
+    phone.reconnect();
+    phone.open().take();
+    let welcome = Welcome { secret: vec![9; 32], ..welcome("r9", &[("device", 90)]) };
+    phone.frame(ServerFrame::Welcome(Box::new(welcome)));
+    let asked = phone.sent().pop().unwrap();
+    phone.frame(granted(
+        asked.request_id,
+        &[("topic:a", 90), ("topic:b", 90), ("topic:c", 90)],
+        &[],
+        ErrorCode::Ok,
+    ));
+    let told = subscribed(&phone.take());
+    let expected = [("a".to_owned(), false), ("b".to_owned(), false), ("c".to_owned(), true)];
+    assert_eq!(told, expected, "c was never subscribed before");
+}
+
+#[test]
 fn an_unsubscribed_topic_s_place_is_dropped() {
     let mut phone = Phone::welcomed();
     phone.input(Input::Unsubscribe(topics(&["a"])));
@@ -240,6 +264,15 @@ fn no_more_than_a_thousand_receipts_are_kept() {
     let said = phone.said();
     let Some(ClientFrame::Receipts(list)) = said.last() else { panic!("{said:?}") };
     assert_eq!(list.len(), 1000);
+}
+
+#[test]
+fn a_reply_to_nothing_answers_nothing() {
+    let mut phone = Phone::welcomed();
+    subscribe(&mut phone, &["a"]);
+    phone.take();
+    phone.reply(0, ErrorCode::Ok).reply(77, ErrorCode::NotPermitted);
+    assert!(phone.take().is_empty());
 }
 
 #[test]

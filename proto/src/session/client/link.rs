@@ -201,6 +201,7 @@ impl ClientSession {
             // The registration ended with its link.
             self.hello.registration = None;
             self.logs.clear();
+            self.wishes.renewed();
         }
         if let Some(next) = self.next.take() {
             // The move is under way: that socket is the attempt.

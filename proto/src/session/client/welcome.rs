@@ -180,6 +180,7 @@ impl ClientSession {
         self.logs.clear();
         self.dedup.clear();
         self.outgoing.wipe();
+        self.wishes.renewed();
     }
 
     /// Keeps what this device is.

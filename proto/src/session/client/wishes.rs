@@ -1,6 +1,5 @@
 //! What the tabs want: kept until the gateway replied, sent again on a new link.
 
-use super::logs::Logs;
 use super::{ClientSession, Effect, Why, Wish, WishId};
 use crate::frame::{Activity, ErrorCode, Receipt, Reply, say};
 use crate::id::{LogName, Topic};
@@ -23,6 +22,20 @@ struct Wanted {
     settled: bool,
     /// What the app was told last.
     error: ErrorCode,
+    /// The app was told that it is subscribed.
+    told: bool,
+    /// It had to be subscribed anew under another registration: what lay between is lost.
+    lost: bool,
+}
+
+impl Wanted {
+    fn subscribed(&mut self, recovered: bool) -> Effect {
+        self.settled = true;
+        self.error = ErrorCode::Ok;
+        self.told = true;
+        let lost = core::mem::take(&mut self.lost);
+        Effect::Subscribed { topic: self.topic.clone(), recovered: recovered && !lost }
+    }
 }
 
 /// Another wish.
@@ -71,6 +84,13 @@ impl Wishes {
         self.put_off = false;
     }
 
+    /// The registration is another one: what was subscribed under the old is missing something.
+    pub(super) fn renewed(&mut self) {
+        for wanted in &mut self.topics {
+            wanted.lost |= wanted.told;
+        }
+    }
+
     fn under_way(&self) -> usize {
         self.queue.iter().filter(|queued| queued.sent).count()
     }
@@ -80,7 +100,15 @@ impl Wishes {
         let index = match self.topics.iter().position(|wanted| wanted.topic == topic) {
             Some(index) => index,
             None => {
-                self.topics.push(Wanted { topic, leaving, request: 0, settled: false, error: ErrorCode::Ok });
+                self.topics.push(Wanted {
+                    topic,
+                    leaving,
+                    request: 0,
+                    settled: false,
+                    error: ErrorCode::Ok,
+                    told: false,
+                    lost: false,
+                });
                 self.topics.len() - 1
             }
         };
@@ -116,14 +144,14 @@ impl Wishes {
 impl ClientSession {
     pub(super) fn subscribe(&mut self, topics: Vec<Topic>) {
         for topic in topics {
-            let on = self.recovered(&topic);
-            let (wanted, turned) = self.wishes.want(topic.clone(), false);
-            if let Some(recovered) = on
+            let log = LogName::Topic(topic.clone());
+            let (wanted, turned) = self.wishes.want(topic, false);
+            if let Some(recovered) = self.logs.recovered(&log)
                 && self.welcomed
                 && !turned
             {
-                wanted.settled = true;
-                self.emit(Effect::Subscribed { topic, recovered });
+                let told = wanted.subscribed(recovered);
+                self.emit(told);
             }
         }
     }
@@ -157,30 +185,16 @@ impl ClientSession {
         }
     }
 
-    /// Whether a topic is read on this link, and what its Start said.
-    fn recovered(&self, topic: &Topic) -> Option<bool> {
-        recovered(&self.logs, topic, self.is_again())
-    }
-
-    /// A link of an ephemeral device after its first: what came between them is lost.
-    fn is_again(&self) -> bool {
-        self.hello.ephemeral && self.hello.link > 1
-    }
-
     /// After Welcome: topics that are on are told, the others go out again.
     pub(super) fn reconcile_topics(&mut self) {
-        let again = self.is_again();
         for wanted in &mut self.wishes.topics {
-            wanted.request = 0;
+            wanted.settled = false;
             if wanted.leaving {
-                wanted.settled = false;
                 continue;
             }
-            let on = recovered(&self.logs, &wanted.topic, again);
-            wanted.settled = on.is_some();
-            if let Some(recovered) = on {
-                wanted.error = ErrorCode::Ok;
-                self.effects.push(Effect::Subscribed { topic: wanted.topic.clone(), recovered });
+            let log = LogName::Topic(wanted.topic.clone());
+            if let Some(recovered) = self.logs.recovered(&log) {
+                self.effects.push(wanted.subscribed(recovered));
             }
         }
     }
@@ -230,6 +244,9 @@ impl ClientSession {
     /// A Reply to one of the wishes.
     pub(super) fn wish_replied(&mut self, reply: &Reply) {
         let request = reply.request_id;
+        if request == 0 {
+            return;
+        }
         if request == self.wishes.receipts_out.0 {
             self.receipts_replied(reply);
         } else if let Some(index) =
@@ -265,7 +282,6 @@ impl ClientSession {
     fn topics_replied(&mut self, reply: &Reply) {
         let older = reply.error == ErrorCode::Conflict;
         let again = older || reply.error.is_temporary();
-        let again_link = self.is_again();
         let mut index = 0;
         let mut mine = false;
         while index < self.wishes.topics.len() {
@@ -291,8 +307,9 @@ impl ClientSession {
                     continue;
                 }
             } else if error == ErrorCode::Ok {
-                let recovered = recovered(&self.logs, &topic, again_link).unwrap_or(true);
-                self.emit(Effect::Subscribed { topic, recovered });
+                let recovered = self.logs.recovered(&LogName::Topic(topic)).unwrap_or(true);
+                let told = wanted.subscribed(recovered);
+                self.effects.push(told);
             } else if wanted.error != error {
                 wanted.error = error;
                 self.emit(Effect::SubscribeFailed { topic, error });
@@ -322,9 +339,4 @@ impl ClientSession {
         self.wishes.put_off = true;
         self.timers.set(Why::Wish, self.now.after_millis(after));
     }
-}
-
-fn recovered(logs: &Logs, topic: &Topic, again: bool) -> Option<bool> {
-    let recovered = logs.recovered(&LogName::Topic(topic.clone()))?;
-    Some(recovered && !again)
 }
