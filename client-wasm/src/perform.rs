@@ -1,7 +1,7 @@
 //! Effects of the session that the worker's TypeScript performs: their translation.
 
 use crate::host::{Host, kind};
-use pulsegate_proto::frame::{GapReason, Message, Urgency};
+use pulsegate_proto::frame::GapReason;
 use pulsegate_proto::id::LogName;
 use pulsegate_proto::session::client::{Entry, Fault, Reason, Save, State, Store, TokenNeed, Wipe};
 
@@ -32,7 +32,7 @@ pub fn token_need(host: &Host, need: TokenNeed) {
 pub fn store(host: &Host, store: &Store) {
     for entry in &store.entries {
         match entry {
-            Entry::Message { log, at, message } => message_of(host, &log_text(log), at.seq != 0, message),
+            Entry::Message { log, at, bytes, .. } => message_of(host, &log_text(log), at.seq != 0, bytes),
             Entry::Recall { message, .. } => {
                 host.tell_bytes(kind::RECALL, 0.0, 0.0, &message.0);
             }
@@ -49,38 +49,14 @@ pub fn store(host: &Host, store: &Store) {
     host.say(kind::COMMIT, store.no, 0, "");
 }
 
-fn message_of(host: &Host, log: &str, stored: bool, m: &Message) {
-    let mut bytes = m.id.0.to_vec();
-    let urgency = match m.urgency {
-        Urgency::Normal => 0,
-        Urgency::VeryLow => 1,
-        Urgency::Low => 2,
-        Urgency::High => 3,
-    };
-    bytes.push(urgency | u8::from(stored) << 3);
-    let mut push = |texts: &[&str]| {
-        for text in texts {
-            // A frame is at most 64 KiB.
-            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
-    };
-    push(&[log, &m.body.body, &m.body.ext, &m.collapse_key]);
-    if let Some(n) = &m.notification {
-        push(&[&n.title, &n.body, &n.icon, &n.image, &n.badge, &n.url, &n.tag, &n.lang, &n.dir]);
-        for a in &n.actions {
-            push(&[&a.action, &a.title, &a.icon, &a.url]);
-        }
-        bytes[FLAGS] |= 1 << 2
-            | u8::from(n.require_interaction) << 4
-            | u8::from(n.silent) << 5
-            | u8::from(n.renotify) << 6;
-    }
-    host.tell_bytes(kind::MESSAGE, m.published.0 as f64, m.expires.0 as f64, &bytes);
+/// The log's name after its length in one byte, then the encoded message.
+fn message_of(host: &Host, log: &str, stored: bool, message: &[u8]) {
+    // A log's name has at most 134 bytes.
+    let mut bytes = vec![log.len() as u8];
+    bytes.extend_from_slice(log.as_bytes());
+    bytes.extend_from_slice(message);
+    host.tell_bytes(kind::MESSAGE, f64::from(u8::from(stored)), 0.0, &bytes);
 }
-
-/// Where the flags of a message lie: after its id.
-const FLAGS: usize = 16;
 
 pub fn save(host: &Host, save: &Save) {
     let mut bytes = Vec::new();

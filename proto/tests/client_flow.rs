@@ -31,7 +31,7 @@ fn acked(phone: &mut Phone) -> Vec<(String, u64)> {
 
 fn ids(entries: &[Entry]) -> Vec<u64> {
     let id = |entry: &Entry| match entry {
-        Entry::Message { message, .. } => Some(u64::from(message.id.0[15])),
+        Entry::Message { id, .. } => Some(u64::from(id.0[15])),
         Entry::Recall { .. } => None,
     };
     entries.iter().filter_map(id).collect()

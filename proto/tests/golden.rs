@@ -11,6 +11,7 @@ mod samples;
 use pulsegate_proto::frame::{
     ClientFrame, Deliver, ServerFrame, What, decode_client, decode_message, decode_receipts, decode_server,
     encode_client, encode_deliver, encode_message, encode_recall, encode_receipts, encode_server,
+    read_message,
 };
 use samples::{client_frames, hex, read, server_frames};
 use std::fmt::Write;
@@ -68,7 +69,7 @@ fn a_deliver_around_encoded_bytes_is_the_deliver_encoded_whole() {
                 encode_deliver(&log, at, &bytes)
             }
             What::Recall { message, tag } => encode_recall(&log, at, message, &tag),
-            What::Unknown => continue,
+            What::Encoded { .. } | What::Unknown => continue,
         };
         assert_eq!(around, encode_server(frame), "{name}");
         seen += 1;
@@ -84,4 +85,19 @@ fn receipts_over_http_are_the_report_alone() {
     });
     let receipts = frame.unwrap();
     assert_eq!(decode_receipts(&encode_receipts(receipts.clone())).unwrap(), receipts);
+}
+
+#[test]
+fn a_message_left_as_bytes_reads_back_and_encodes_as_the_same_frame() {
+    for (name, frame) in server_frames() {
+        let ServerFrame::Deliver(deliver) = frame.clone() else { continue };
+        let What::Message(message) = &deliver.what else { continue };
+        let bytes = encode_message((**message).clone()).to_vec();
+        assert_eq!(read_message(&bytes).as_ref(), Some(&**message), "{name}");
+        let what = What::Encoded { id: message.id, bytes };
+        let light = ServerFrame::Deliver(Box::new(Deliver { what, ..*deliver.clone() }));
+        assert_eq!(encode_server(light), encode_server(frame), "{name}");
+    }
+    assert!(read_message(&[0xff]).is_none());
+    assert!(read_message(&[]).is_none(), "a message has an id");
 }

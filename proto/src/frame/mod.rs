@@ -20,7 +20,9 @@ pub use client::{
 };
 pub use code::{CloseCode, ErrorCode, Retry};
 #[cfg(feature = "client")]
-pub use codec::client_decode::decode_server;
+pub(crate) use codec::client_decode::decode_lightly;
+#[cfg(feature = "client")]
+pub use codec::client_decode::{decode_server, read_message};
 #[cfg(feature = "client")]
 pub(crate) use codec::client_encode as say;
 #[cfg(feature = "client")]

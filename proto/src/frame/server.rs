@@ -198,6 +198,13 @@ pub struct Deliver {
 pub enum What {
     /// A message.
     Message(Box<Message>),
+    /// A message, not looked into but for its id.
+    Encoded {
+        /// Its id.
+        id: MessageId,
+        /// The encoded `pulsegate.v1.Message`.
+        bytes: Vec<u8>,
+    },
     /// Takes a message back.
     Recall {
         /// Which message.

@@ -112,13 +112,13 @@ impl Storage {
                 }
                 for entry in &store.entries {
                     match entry {
-                        Entry::Message { log, at, message } => {
+                        Entry::Message { log, at, id, .. } => {
                             assert!(
-                                !self.inbox.iter().any(|(_, _, id)| *id == message.id),
+                                !self.inbox.iter().any(|(_, _, held)| held == id),
                                 "stored twice: {}",
-                                message.id
+                                id
                             );
-                            self.inbox.push((log.clone(), at.seq, message.id));
+                            self.inbox.push((log.clone(), at.seq, *id));
                         }
                         Entry::Recall { message, .. } => {
                             self.recalls.push(*message);

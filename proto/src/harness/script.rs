@@ -64,6 +64,7 @@ pub fn server_line(frame: &ServerFrame) -> String {
             let what = match &it.what {
                 What::Message(message) => format!("{:?}", message.body.body),
                 What::Recall { message, .. } => format!("recall of {}", short(*message)),
+                What::Encoded { bytes, .. } => format!("{} bytes", bytes.len()),
                 What::Unknown => "(unknown)".to_owned(),
             };
             format!("Deliver {}@{}.{} {what}", it.log, it.at.epoch, it.at.seq)

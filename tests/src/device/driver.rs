@@ -5,7 +5,7 @@ use crate::{oracle::Shown, wire};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pulsegate_proto::{
-    frame::Receipt,
+    frame::{Receipt, read_message},
     id::{AppId, LogName, MessageId, RegistrationId, Topic},
     session::client::{ClientSession, Config, Effect, Entry, Input, Socket, Store, Wish},
     time::Instant,
@@ -182,14 +182,14 @@ impl Driver {
         let mut recalled = Vec::new();
         for entry in &store.entries {
             match entry {
-                Entry::Message { log, at, message } => {
+                Entry::Message { log, at, id, bytes } => {
                     let log = match log {
                         LogName::Device => format!("registration:{own}"),
                         other => other.to_string(),
                     };
-                    let one = Shown { id: id_text(&message.id), log, seq: at.seq };
+                    let one = Shown { id: id_text(id), log, seq: at.seq };
                     lines.push(Storage::shown_line(&one));
-                    last_text = Some(message.body.body.clone());
+                    last_text = read_message(bytes).map(|message| message.body.body);
                     shown.push(one);
                 }
                 Entry::Recall { message, .. } => recalled.push(id_text(message)),

@@ -16,6 +16,30 @@ use crate::time::UnixMs;
 /// # Errors
 /// Says what the bytes are not.
 pub fn decode_server(bytes: &[u8]) -> Result<Option<ServerFrame>, FrameError> {
+    decode(bytes, |fields| deliver(fields, |message| What::Message(Box::new(self::message(message)))))
+}
+
+/// The same, but a message is left as its bytes ([`What::Encoded`]): what a session does with it
+/// needs no more than its id, and a browser reads the rest in TypeScript.
+///
+/// # Errors
+/// Says what the bytes are not.
+pub(crate) fn decode_lightly(bytes: &[u8]) -> Result<Option<ServerFrame>, FrameError> {
+    decode(bytes, |fields| deliver(fields, encoded))
+}
+
+/// Reads what [`What::Encoded`] holds; `None`: it is no message.
+#[must_use]
+pub fn read_message(bytes: &[u8]) -> Option<Message> {
+    let faults = Faults::default();
+    let message = message(faults.fields(bytes));
+    faults.first().is_none().then_some(message)
+}
+
+fn decode(
+    bytes: &[u8],
+    deliver: fn(Fields<'_>) -> Option<ServerFrame>,
+) -> Result<Option<ServerFrame>, FrameError> {
     let faults = Faults::default();
     let mut frame = None;
     let mut fields = faults.fields(bytes);
@@ -319,20 +343,37 @@ fn required(id: Option<MessageId>, faults: &Faults) -> MessageId {
     })
 }
 
-fn deliver(mut fields: Fields<'_>) -> Option<ServerFrame> {
+#[inline]
+fn deliver(mut fields: Fields<'_>, read: impl Fn(Fields<'_>) -> What) -> Option<ServerFrame> {
     let (mut log, mut at, mut what) = ("", Position::default(), What::Unknown);
     while let Some((field, value)) = fields.next() {
         match field {
             1 => log = fields.text(value),
             2 => at.epoch = fields.number(value),
             3 => at.seq = fields.number(value),
-            4 => what = What::Message(Box::new(message(fields.nested(value)))),
+            4 => what = read(fields.nested(value)),
             5 => what = recall(fields.nested(value)),
             _ => {}
         }
     }
     let log = LogName::parse(log).ok()?;
     Some(ServerFrame::Deliver(Box::new(Deliver { log, at, what })))
+}
+
+fn encoded(fields: Fields<'_>) -> What {
+    let bytes = fields.bytes.to_vec();
+    What::Encoded { id: id_of(fields), bytes }
+}
+
+/// Field 1 of a message.
+fn id_of(mut fields: Fields<'_>) -> MessageId {
+    let mut id = None;
+    while let Some((field, value)) = fields.next() {
+        if field == 1 {
+            id = fields.id(value);
+        }
+    }
+    required(id, fields.faults)
 }
 
 fn recall(mut fields: Fields<'_>) -> What {

@@ -220,6 +220,11 @@ fn web_push(it: wire::SetWebPush) -> Result<WebPush, Senseless> {
 #[must_use]
 pub fn encode_server(frame: ServerFrame) -> Bytes {
     use wire::server_frame::Frame;
+    if let ServerFrame::Deliver(it) = &frame
+        && let What::Encoded { bytes, .. } = &it.what
+    {
+        return encode_deliver(&it.log, it.at, bytes);
+    }
     let frame = match frame {
         ServerFrame::Welcome(it) => Frame::Welcome(welcome(*it)),
         ServerFrame::Beat { silence_ms, silence_no } => Frame::Beat(wire::Beat { silence_ms, silence_no }),
@@ -232,7 +237,8 @@ pub fn encode_server(frame: ServerFrame) -> Bytes {
                 What::Recall { message, tag } => {
                     Some(wire::deliver::What::Recall(wire::Recall { message_id: id_bytes(message), tag }))
                 }
-                What::Unknown => None,
+                // Encoded was handled above.
+                What::Encoded { .. } | What::Unknown => None,
             },
         }),
         ServerFrame::ProbeReply { nonce, heard_ms_ago, beat_sent_ms_ago } => {

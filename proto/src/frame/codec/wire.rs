@@ -50,7 +50,8 @@ impl Faults {
 
 /// The fields of a message, in order of appearance; after a fault there are none.
 pub(super) struct Fields<'a> {
-    bytes: &'a [u8],
+    /// What was not read yet.
+    pub(super) bytes: &'a [u8],
     pub(super) faults: &'a Faults,
 }
 

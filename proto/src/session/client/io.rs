@@ -1,8 +1,6 @@
 //! What goes into a client's session and what comes out of it.
 
-use crate::frame::{
-    Activity, CloseCode, ErrorCode, GapReason, Message, Publish, Receipt, WebPush, Welcome, say,
-};
+use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
 
@@ -297,8 +295,10 @@ pub enum Entry {
         log: LogName,
         /// Where in it; seq 0: not stored at the gateway.
         at: Position,
-        /// The message.
-        message: Box<Message>,
+        /// Which message.
+        id: MessageId,
+        /// The encoded `pulsegate.v1.Message` as it came; `frame::read_message` reads it.
+        bytes: Vec<u8>,
     },
     /// Take it out of the inbox, close its notification, tell the tabs that show it.
     Recall {

@@ -2,7 +2,7 @@
 
 use super::logs::Seen;
 use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Wipe};
-use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_server, say};
+use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_lightly, say};
 use crate::id::{LogName, Position, RegistrationId};
 
 impl ClientSession {
@@ -15,7 +15,7 @@ impl ClientSession {
         if !next && !on(&self.link) {
             return;
         }
-        let frame = match decode_server(bytes) {
+        let frame = match decode_lightly(bytes) {
             Ok(Some(frame)) => frame,
             Ok(None) => return self.heard_if(next),
             Err(_) => return self.socket_lost(socket, Reason::BadFrame),
@@ -125,13 +125,14 @@ impl ClientSession {
             }
         }
         match what {
-            What::Message(message) => {
-                if self.dedup.insert(message.id) {
-                    self.outgoing.push(Entry::Message { log, at, message });
+            What::Encoded { id, bytes } => {
+                if self.dedup.insert(id) {
+                    self.outgoing.push(Entry::Message { log, at, id, bytes });
                 }
             }
             What::Recall { message, tag } => self.outgoing.push(Entry::Recall { log, at, message, tag }),
-            What::Unknown => {}
+            // A message is never decoded on this road.
+            What::Message(_) | What::Unknown => {}
         }
         self.flush_store();
     }
