@@ -141,6 +141,27 @@ async fn a_block_that_cannot_be_read_is_a_gap_up_to_what_can() {
 }
 
 #[tokio::test]
+async fn a_log_whose_end_cannot_be_read_after_a_restart_is_a_gap_and_never_an_empty_log() {
+    let (mut world, tables, mut device) = world().await;
+    for _ in 0..3 {
+        world.say("news").await;
+    }
+    for key in tables.keys(Table::Entry) {
+        tables.make_unreadable(&key);
+    }
+    world.restart(on(&tables)).await;
+    let log = device.logs.keys().find(|log| log.name().to_string() == "topic:news").unwrap().clone();
+    assert_eq!(world.router.last(&log), world.router.head(), "nobody may take it for read");
+    device.connect(&mut world).await.unwrap();
+    assert_eq!(device.take_all(&world).await, []);
+    assert_eq!(device.gaps.len(), 1, "{:?}", device.gaps);
+    assert_eq!(device.gaps[0].reason, GapReason::Corrupt);
+    let later = world.say("news").await;
+    assert_eq!(device.take_all(&world).await, [later], "and goes on");
+    assert_eq!(device.gaps.len(), 1, "told once");
+}
+
+#[tokio::test]
 async fn a_restart_finds_what_was_and_numbers_only_grow() {
     let (mut world, tables, mut device) = world().await;
     let before = world.say("news").await;

@@ -78,11 +78,17 @@ impl Log for EmbeddedStore {
             let mut last = 0;
             let from = key::log_prefix(log);
             let to = key::after_prefix(&from);
-            self.shared.tables.scan(Table::Entry, &from, &to, true, &mut |place, _| {
+            let scanned = self.shared.tables.scan(Table::Entry, &from, &to, true, &mut |place, _| {
                 last = key::trailing_number(place).unwrap_or(0);
                 false
-            })?;
-            Ok(last)
+            });
+            match scanned {
+                Ok(()) => Ok(last),
+                // The end cannot be seen; it is nowhere beyond the head. A reader told less would
+                // believe to be there, and never read into the damage that it must be told of.
+                Err(StoreError::Corrupt(_)) => Ok(self.head()),
+                Err(error) => Err(error),
+            }
         })
     }
 
