@@ -114,7 +114,7 @@ pub enum Input<'a> {
         /// What is wished.
         what: Wish,
     },
-    /// Stages reached; kept (the newest 1,000) until the gateway has them.
+    /// Stages reached; kept (1,000 at most, later ones are dropped) until the gateway has them.
     Receipts(Vec<Receipt>),
     /// What tabs there are.
     Activity(Activity),

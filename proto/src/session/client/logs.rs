@@ -76,12 +76,14 @@ impl Logs {
             self.start(start);
         }
         let mut ended = Vec::new();
-        self.0.retain(|place| {
-            if !place.on {
-                ended.push(place.log.clone());
+        let mut index = 0;
+        while let Some(place) = self.0.get(index) {
+            if place.on {
+                index += 1;
+            } else {
+                ended.push(self.0.swap_remove(index).log);
             }
-            place.on
-        });
+        }
         ended
     }
 
@@ -104,9 +106,8 @@ impl Logs {
 
     /// A log is read no more; false: it was not read.
     pub(super) fn end(&mut self, log: &LogName) -> bool {
-        let before = self.0.len();
-        self.0.retain(|place| place.log != *log);
-        before != self.0.len()
+        let index = self.0.iter().position(|place| place.log == *log);
+        index.map(|index| self.0.swap_remove(index)).is_some()
     }
 
     /// What its last Start said; `None`: not read on this link.

@@ -34,7 +34,9 @@ impl Outgoing {
 
     /// A log begins: its cursor is not to be dropped after all.
     pub(super) fn begin(&mut self, log: &LogName) {
-        self.ended.retain(|ended| ended != log);
+        if let Some(index) = self.ended.iter().position(|ended| ended == log) {
+            self.ended.swap_remove(index);
+        }
     }
 
     /// Whether a transaction is out.

@@ -169,12 +169,12 @@ impl ClientSession {
         self.wishes.queue.push(Queued { wish, request, frame, sent: false, conflicts });
     }
 
-    pub(super) fn receipts(&mut self, mut receipts: Vec<Receipt>) {
-        let kept = &mut self.wishes.receipts;
-        kept.append(&mut receipts);
-        let over = kept.len().saturating_sub(limits::RECEIPTS);
-        let first = self.wishes.receipts_out.1.min(limits::RECEIPTS - 1);
-        kept.drain(first..(first + over).min(kept.len()));
+    pub(super) fn receipts(&mut self, receipts: Vec<Receipt>) {
+        for receipt in receipts {
+            if self.wishes.receipts.len() < limits::RECEIPTS {
+                self.wishes.receipts.push(receipt);
+            }
+        }
     }
 
     pub(super) fn activity(&mut self, activity: Activity) {
@@ -263,7 +263,7 @@ impl ClientSession {
         if reply.error.is_temporary() {
             return self.put_off(reply.retry_after_ms, AGAIN_MS);
         }
-        self.wishes.receipts.drain(..count);
+        self.wishes.receipts = self.wishes.receipts.split_off(count);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.emit(Effect::ReceiptsTaken(count));
     }
@@ -298,7 +298,7 @@ impl ClientSession {
             wanted.settled = !again;
             if wanted.leaving {
                 if error == ErrorCode::Ok {
-                    self.wishes.topics.remove(index);
+                    self.wishes.topics.swap_remove(index);
                     let log = LogName::Topic(topic.clone());
                     if self.logs.end(&log) {
                         self.outgoing.end(log);
