@@ -1,15 +1,15 @@
 //! The driver: inputs in, effects out, one timer.
 
-use crate::host::{Host, kind, performance_now};
+use crate::host::{Host, clear_timeout, kind, performance_now, set_timeout};
 use crate::perform;
 use crate::socket::{ABNORMAL, Event, Socket};
-use gloo_timers::callback::Timeout;
 use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use wasm_bindgen::prelude::*;
 
 /// One device's connection.
 pub struct Core {
@@ -21,7 +21,11 @@ struct Driver {
     url: String,
     session: RefCell<ClientSession>,
     sockets: RefCell<Vec<(u32, Socket)>>,
-    timer: Cell<Option<Timeout>>,
+    /// What the one timer calls: made once, because each closure is glue and memory.
+    tick: Closure<dyn FnMut(JsValue)>,
+    timer: Cell<f64>,
+    /// A socket the browser refused to open.
+    refused: Cell<Option<u32>>,
     /// What was said while the session was at work: a host may answer in the same breath.
     said: RefCell<Vec<Said>>,
     identity: RefCell<Identity>,
@@ -50,12 +54,21 @@ impl Core {
         let config =
             Config { app, agent, tokens, ephemeral: false, silence_s: 0, recent: 0, seed: seed.to_bits() };
         Self {
-            driver: Rc::new(Driver {
+            driver: Rc::new_cyclic(|driver: &Weak<Driver>| Driver {
                 host,
                 url,
                 session: RefCell::new(ClientSession::new(now(), config)),
                 sockets: RefCell::default(),
+                tick: {
+                    let driver = driver.clone();
+                    Closure::new(move |_| {
+                        if let Some(driver) = driver.upgrade() {
+                            driver.happened(Input::Elapsed);
+                        }
+                    })
+                },
                 timer: Cell::default(),
+                refused: Cell::default(),
                 said: RefCell::default(),
                 identity: RefCell::default(),
                 receipts: RefCell::default(),
@@ -196,6 +209,9 @@ impl Driver {
         }
         drop(session);
         self.arm(deadline);
+        if let Some(socket) = self.refused.take() {
+            self.input(Input::SocketClosed { socket, code: ABNORMAL });
+        }
     }
 
     /// What the browser says comes in a turn of its own, never while the session is at work.
@@ -262,26 +278,22 @@ impl Driver {
                 Event::Closed(code) => driver.happened(Input::SocketClosed { socket, code }),
             }
         };
-        match Socket::open(url.unwrap_or(&self.url), on.clone()) {
+        match Socket::open(url.unwrap_or(&self.url), on) {
             Ok(open) => self.sockets.borrow_mut().push((socket, open)),
-            // The browser refused it in this turn; the session hears of it in the next.
-            Err(_) => drop(Timeout::new(0, move || on(Event::Closed(ABNORMAL))).forget()),
+            // The session is at work: it hears of it next.
+            Err(_) => self.refused.set(Some(socket)),
         }
     }
 
-    /// One timer, for the next deadline; replacing it cancels and frees the last one.
-    fn arm(self: &Rc<Self>, deadline: Option<Deadline>) {
-        let timer = deadline.map(|Deadline { at, .. }| {
+    /// One timer, for the next deadline.
+    fn arm(&self, deadline: Option<Deadline>) {
+        clear_timeout(self.timer.get());
+        if let Some(Deadline { at, .. }) = deadline {
             // Rounded up: a timer that fires early would only be armed again.
             let wait = at.millis_since(now()) + 1;
-            let driver = Rc::downgrade(self);
-            Timeout::new(u32::try_from(wait).unwrap_or(MAX_TIMEOUT_MS).min(MAX_TIMEOUT_MS), move || {
-                if let Some(driver) = driver.upgrade() {
-                    driver.happened(Input::Elapsed);
-                }
-            })
-        });
-        self.timer.set(timer);
+            let wait = u32::try_from(wait).unwrap_or(MAX_TIMEOUT_MS).min(MAX_TIMEOUT_MS);
+            self.timer.set(set_timeout(self.tick.as_ref().unchecked_ref(), wait));
+        }
     }
 }
 

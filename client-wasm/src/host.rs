@@ -3,7 +3,7 @@
 //! One function with a kind instead of one a subject, because each costs every visitor its glue on
 //! both sides. The kinds are the contract with `js/src/worker/link.ts`.
 
-use js_sys::Uint8Array;
+use js_sys::{Function, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -15,6 +15,14 @@ extern "C" {
     /// not name are empty. Text is `bytes` in UTF-8.
     #[wasm_bindgen(method)]
     pub fn tell(this: &Host, kind: u32, x: f64, y: f64, bytes: Uint8Array);
+
+    /// Calls `tick` once, `ms` milliseconds from now.
+    #[wasm_bindgen(js_name = setTimeout)]
+    pub fn set_timeout(tick: &Function, ms: u32) -> f64;
+
+    /// Calls it not.
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub fn clear_timeout(timer: f64);
 
     /// Milliseconds since the worker began: monotonic, and there in every kind of worker.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
@@ -38,11 +46,8 @@ impl Host {
 pub mod kind {
     /// Fetch a token from a tab (`x`: why), then answer.
     pub const NEED_TOKEN: u32 = 0;
-    /// A message of the transaction that [`COMMIT`] ends. `x`, `y`: published and expires, Unix ms;
-    /// `bytes`: 16 of id, one of flags (urgency in bits 0 and 1, then notification, stored,
-    /// require_interaction, silent, renotify), and texts, each after its length in 4 bytes: the log,
-    /// body, ext, collapse key, and of a notification title, body, icon, image, badge, url, tag,
-    /// lang, dir, then action, title, icon and url of each action.
+    /// A message of the transaction that [`COMMIT`] ends. `x` 1: stored; `bytes`: one with the length
+    /// of the log's name, the name, and a `Message` of the contract as the gateway wrote it.
     pub const MESSAGE: u32 = 1;
     /// A recall of that transaction. `bytes`: the id.
     pub const RECALL: u32 = 2;

@@ -27,7 +27,7 @@ async function stage({ policy = 'always', rows = [] } = {}) {
       postMessage(said) {
         if (said.t === 'show') {
           one.shown.push({ body: said.m.body, again: said.again });
-          if (answers) queueMicrotask(() => one.tab.showWaits.get(said.i)?.(true));
+          if (answers) queueMicrotask(() => one.tab.replied(said.i, true));
         }
         if (said.t === 'close') one.closed.push(...said.ids);
       },

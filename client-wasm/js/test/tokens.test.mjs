@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { load } from './support/load.mjs';
 
-const { Tokens, claimsOf, answerToken, UnauthorizedError } = await load('worker/tokens.ts', 'page/token.ts', 'page/error.ts');
+const { Tokens, Tab, claimsOf, answerToken, UnauthorizedError } = await load('worker/tokens.ts', 'worker/tab.ts', 'page/token.ts', 'page/error.ts');
 
 beforeEach(() => mock.timers.reset());
 const turn = async () => { for (let i = 0; i < 30; i++) await Promise.resolve(); };
@@ -20,11 +20,14 @@ function stage(user = 'ann') {
     error: ({ code }) => heard.push(code),
   });
   const open = (answer, { visible = false, live = true } = {}) => {
-    const tab = { live, visible, tokens: true, asked: [], tokenWaits: new Map(), gone: new AbortController() };
-    tab.post = (said) => {
-      tab.asked.push(said.t === 'token' ? said.why : said.t);
-      if (said.t === 'token' && answer) queueMicrotask(() => tab.tokenWaits.get(said.i)?.(answer));
-    };
+    const asked = [];
+    const tab = new Tab({
+      postMessage(said) {
+        asked.push(said.t === 'token' ? said.why : said.t);
+        if (said.t === 'token' && answer) queueMicrotask(() => tab.replied(said.i, answer));
+      },
+    }, {}, 0);
+    Object.assign(tab, { live, visible, tokens: true, asked });
     tabs.push(tab);
     return tab;
   };
@@ -54,7 +57,7 @@ test('the next tab is asked after five seconds, or at once if one failed or went
   mock.timers.tick(5_000);
   await turn();
   assert.deepEqual(silent.asked, ['refresh', 'tokenEnd']);
-  third.gone.abort();
+  third.end();
   await turn();
   assert.equal(heard[0].token, jwt({ sub: 'ann' }));
 });

@@ -4,6 +4,7 @@
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use pulsegate_client_wasm::{Core, Host, kind};
+use pulsegate_proto::frame::{Message, read_message};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -22,16 +23,11 @@ impl Told {
         String::from_utf8(self.bytes.clone()).unwrap()
     }
 
-    /// The texts of a message: log, body, …
-    pub fn texts(&self) -> Vec<String> {
-        let mut rest = &self.bytes[17..];
-        let mut texts = Vec::new();
-        while let Some((length, after)) = rest.split_first_chunk::<4>() {
-            let (text, next) = after.split_at(u32::from_le_bytes(*length) as usize);
-            texts.push(String::from_utf8(text.to_vec()).unwrap());
-            rest = next;
-        }
-        texts
+    /// The log of a message, and the message.
+    pub fn message(&self) -> (String, Message) {
+        let (length, rest) = self.bytes.split_first().unwrap();
+        let (log, message) = rest.split_at(usize::from(*length));
+        (String::from_utf8(log.to_vec()).unwrap(), read_message(message).unwrap())
     }
 }
 
@@ -118,7 +114,7 @@ impl Device {
         self.told()
             .iter()
             .filter(|told| told.kind == kind::MESSAGE)
-            .map(|told| told.texts()[1].clone())
+            .map(|told| told.message().1.body.body)
             .collect()
     }
 
@@ -213,11 +209,11 @@ macro_rules! conversations {
             let ticks = device.ticks(3).await;
             assert!(ticks.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ticks:?}");
             let message = device.until(|told| told.kind == kind::MESSAGE).await;
-            let texts = message.texts();
-            assert_eq!(texts[0], "topic:ticks");
-            assert_eq!(texts[4], "tick", "the notification's title");
-            assert_eq!(message.bytes[16] & 0b1100, 0b1100, "stored, with a notification");
-            assert!(message.y > message.x, "expires after it was published");
+            assert_eq!(message.x, 1.0, "stored");
+            let (log, message) = message.message();
+            assert_eq!(log, "topic:ticks");
+            assert_eq!(message.notification.unwrap().title, "tick");
+            assert!(message.expires > message.published);
         }
 
         #[wasm_bindgen_test]

@@ -247,14 +247,14 @@ export class PageClient implements Client {
         this.#tokenEnds.set(message.i, end);
         void answerToken(this.#options.getToken, { user: message.user, why: message.why, signal: end.signal }).then((answer) => {
           this.#tokenEnds.delete(message.i);
-          this.#line?.post({ t: 'token', i: message.i, answer });
+          this.#line?.post({ t: 'reply', i: message.i, value: answer });
         });
         return;
       }
       case 'tokenEnd':
         return this.#tokenEnds.get(message.i)?.abort();
       case 'show':
-        void this.notifications.show(message.m, message.again).then((shown) => this.#line?.post({ t: 'shown', i: message.i, shown }));
+        void this.notifications.show(message.m, message.again).then((shown) => this.#line?.post({ t: 'reply', i: message.i, value: shown }));
         return;
       case 'close':
         void this.notifications.close(message.ids, message.db ?? this.notifications.db);

@@ -109,8 +109,8 @@ export type ToWorker =
   | { t: 'detach'; topic: string }
   | { t: 'done'; n: number; id: string; outcome: Outcome }
   | { t: 'foreground'; policy: ForegroundPolicy }
-  | { t: 'token'; i: number; answer: TokenAnswer }
-  | { t: 'shown'; i: number; shown: boolean }
+  /** Answers `token` with a `TokenAnswer`, and `show` with whether it is shown. */
+  | { t: 'reply'; i: number; value: TokenAnswer | boolean }
   | { t: 'ask'; i: number; ask: Ask };
 
 /** Worker to tab. */

@@ -151,11 +151,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
         void this.#writer.write({ kept: { foreground: said.policy } });
         this.#owner.all({ t: 'foreground', policy: said.policy });
         break;
-      case 'token':
-        tab.tokenWaits.get(said.i)?.(said.answer);
-        break;
-      case 'shown':
-        tab.showWaits.get(said.i)?.(said.shown);
+      case 'reply':
+        tab.replied(said.i, said.value);
         break;
       case 'ask':
         void this.#answer(said.ask).then(

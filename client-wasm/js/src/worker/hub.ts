@@ -149,8 +149,7 @@ export class Hub implements DeviceOwner {
     this.#waiting.delete(port);
     if (tab) {
       this.#tabs.delete(port);
-      tab.live = false;
-      tab.gone.abort();
+      tab.end();
       this.#device?.left(tab, frozen);
     }
     port.close();

@@ -4,9 +4,10 @@
  * `SAY` and the cases of `tell` are the contract with `client-wasm/src/driver.rs` and `host.rs`.
  */
 import { input, start } from '#core';
-import type { NotificationContent, State } from '../page/api.js';
+import type { State } from '../page/api.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
 import type { Cursors, Identity, Kept, Loaded, Receipt } from '../store/store.js';
+import { decodeMessage } from './decode.js';
 import type { Topics } from './topics.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
@@ -157,7 +158,7 @@ export class Link {
       case 0:
         return owner.needToken(TOKEN_WHYS[x] ?? 'connect');
       case 1:
-        this.#batch.messages.push(messageOf(x, y, bytes));
+        this.#batch.messages.push(incoming(x > 0, bytes));
         return;
       case 2:
         this.#batch.recalls.push(uuidText(bytes));
@@ -232,43 +233,8 @@ function identityOf(bytes: Uint8Array): Identity | null {
   return bytes.length > 0 ? { secret: bytes.slice(0, 32), registration: decode(bytes.subarray(32)) } : null;
 }
 
-/** The texts of a message, each after its length in four bytes. */
-function textsOf(bytes: Uint8Array): string[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const texts = [];
-  for (let at = 17; at < bytes.length; ) {
-    const end = at + 4 + view.getUint32(at, true);
-    texts.push(decode(bytes.subarray(at + 4, end)));
-    at = end;
-  }
-  return texts;
-}
-
-function messageOf(published: number, expires: number, bytes: Uint8Array): Incoming {
-  const flags = bytes[16] ?? 0;
-  const [log = '', body = '', ext = '', key = '', ...note] = textsOf(bytes);
-  const m: MessageData = { id: uuidText(bytes.subarray(0, 16)), log, body, ext, published, expires, urgency: flags & 3, key };
-  if (flags & 4) m.note = noteOf(note, flags);
-  return { m, stored: !!(flags & 8) };
-}
-
-/** Drops what is empty: it would only weigh in the inbox. */
-function noteOf(texts: string[], flags: number): NotificationContent {
-  const [title = '', body = '', icon, image, badge, url, tag, lang, dir, ...rest] = texts;
-  const actions = [];
-  for (let i = 0; i < rest.length; i += 4) {
-    const [action = '', label = '', actionIcon, actionUrl] = rest.slice(i, i + 4);
-    actions.push({ action, title: label, ...full({ icon: actionIcon, url: actionUrl }) });
-  }
-  return {
-    title,
-    body,
-    ...full({ icon, image, badge, url, tag, lang, dir }),
-    ...(actions.length > 0 && { actions }),
-    ...full({ requireInteraction: !!(flags & 16), silent: !!(flags & 32), renotify: !!(flags & 64) }),
-  };
-}
-
-function full<T extends object>(fields: T): { [K in keyof T]: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value)) as never;
+/** The log after its length in a byte, then the message as the gateway wrote it. */
+function incoming(stored: boolean, bytes: Uint8Array): Incoming {
+  const end = 1 + (bytes[0] ?? 0);
+  return { m: decodeMessage(decode(bytes.subarray(1, end)), bytes.subarray(end)), stored };
 }

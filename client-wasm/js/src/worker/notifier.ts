@@ -31,7 +31,6 @@ export class Notifier {
   /** Texts of messages that are not stored. */
   readonly #live = new Map<Entry, MessageData>();
   #queue: Promise<void> = Promise.resolve();
-  #asked = 0;
 
   constructor(owner: NotifierOwner) {
     this.#owner = owner;
@@ -111,7 +110,10 @@ export class Notifier {
       if (!tab || entry.gone) break;
       if (tried.size === 0) await inbox.showing(entry);
       tried.add(tab);
-      if (await this.#ask(tab, m, again)) {
+      const repeat = again;
+      const shown = await tab.ask<boolean>((i) => ({ t: 'show', i, m: plain(m), again: repeat }), SHOW_MS);
+      tab.slow = shown === undefined;
+      if (shown) {
         this.#live.delete(entry);
         return inbox.displayed(entry);
       }
@@ -131,24 +133,5 @@ export class Notifier {
       .tabs()
       .filter((tab) => tab.live && tab.shows)
       .sort((a, b) => rank(a) - rank(b));
-  }
-
-  #ask(tab: Tab, m: MessageData, again: boolean): Promise<boolean> {
-    this.#asked += 1;
-    const i = this.#asked;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        tab.slow = true;
-        tab.showWaits.delete(i);
-        resolve(false);
-      }, SHOW_MS);
-      tab.showWaits.set(i, (shown) => {
-        clearTimeout(timer);
-        tab.slow = false;
-        tab.showWaits.delete(i);
-        resolve(shown);
-      });
-      tab.post({ t: 'show', i, m: plain(m), again });
-    });
   }
 }

@@ -44,9 +44,9 @@ export class Tab {
   #backlog: Entry[] = [];
   #pumping = false;
   readonly #owner: TabOwner;
-  /** Answers that are awaited, by number. */
-  readonly tokenWaits = new Map<number, (answer: TokenAnswer) => void>();
-  readonly showWaits = new Map<number, (shown: boolean) => void>();
+  /** Questions that are out, by number. */
+  readonly #asked = new Map<number, (value: TokenAnswer | boolean | undefined) => void>();
+  #asks = 0;
 
   constructor(port: Port, owner: TabOwner, place: number) {
     this.port = port;
@@ -56,6 +56,34 @@ export class Tab {
 
   post(message: ToTab): void {
     if (this.live) this.port.postMessage(message);
+  }
+
+  /** Asks it something; nothing if it has not answered within `ms`, or is gone. */
+  ask<T extends TokenAnswer | boolean>(question: (i: number) => ToTab, ms: number): Promise<T | undefined> {
+    this.#asks += 1;
+    const i = this.#asks;
+    return new Promise((resolve) => {
+      const end = (value: TokenAnswer | boolean | undefined) => {
+        clearTimeout(timer);
+        this.#asked.delete(i);
+        resolve(value as T | undefined);
+      };
+      const timer = setTimeout(end, ms);
+      this.#asked.set(i, end);
+      this.post(question(i));
+    });
+  }
+
+  /** It answered. */
+  replied(i: number, value: TokenAnswer | boolean): void {
+    this.#asked.get(i)?.(value);
+  }
+
+  /** It is gone: nothing of it is waited for. */
+  end(): void {
+    this.live = false;
+    this.gone.abort();
+    for (const end of this.#asked.values()) end(undefined);
   }
 
   /** Whether a handler here hears that log. */

@@ -23,7 +23,6 @@ export function claimsOf(token: string): { sub?: string; exp?: number } {
 
 /** Asks tabs for tokens; one request is out at a time. */
 export class Tokens {
-  #asked = 0;
   #running = false;
 
   constructor(
@@ -51,7 +50,13 @@ export class Tokens {
         .sort((a, b) => Number(b.visible) - Number(a.visible))[0];
       if (!tab) break;
       tried.add(tab);
-      const answer = await this.#from(tab, why);
+      let asked = 0;
+      const answer = await tab.ask<TokenAnswer>((i) => ({ t: 'token', i: (asked = i), why, user: this.user }), TOKEN_MS);
+      if (!answer) {
+        tab.post({ t: 'tokenEnd', i: asked });
+        reason = 'timed out';
+        continue;
+      }
       if ('unauthorized' in answer) {
         this.sink.error({ code: 'unauthorized', detail: answer.unauthorized });
         return this.sink.denied();
@@ -70,24 +75,5 @@ export class Tokens {
     }
     this.sink.error({ code: 'token-failed', detail: reason });
     this.sink.unavailable();
-  }
-
-  #from(tab: Tab, why: 'connect' | 'refresh' | 'refused'): Promise<TokenAnswer> {
-    this.#asked += 1;
-    const i = this.#asked;
-    return new Promise((resolve) => {
-      const end = (answer: TokenAnswer) => {
-        clearTimeout(timer);
-        tab.tokenWaits.delete(i);
-        resolve(answer);
-      };
-      const timer = setTimeout(() => {
-        tab.post({ t: 'tokenEnd', i });
-        end({ failed: 'timed out' });
-      }, TOKEN_MS);
-      tab.gone.signal.addEventListener('abort', () => end({ failed: 'closed' }), { once: true });
-      tab.tokenWaits.set(i, end);
-      tab.post({ t: 'token', i, why, user: this.user });
-    });
   }
 }
