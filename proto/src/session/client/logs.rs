@@ -12,6 +12,8 @@ pub(super) struct Place {
     seen: Seq,
     /// Safely stored; never beyond `seen`.
     durable: Seq,
+    /// On its way to storage; 0: nothing.
+    storing: Seq,
     /// Told on this link: what an ack may name.
     told: Seq,
     /// Acked on this link.
@@ -40,20 +42,13 @@ pub(super) struct Logs(Vec<Place>);
 impl Logs {
     /// What storage holds.
     pub(super) fn load(&mut self, cursors: Vec<Cursor>) {
-        self.0 = cursors
-            .into_iter()
-            .map(|cursor| Place {
-                log: cursor.log,
-                epoch: cursor.at.epoch,
-                seen: cursor.at.seq,
-                durable: cursor.at.seq,
-                told: 0,
-                acked: 0,
-                on: false,
-                recovered: true,
-                dirty: false,
-            })
-            .collect();
+        for cursor in cursors {
+            let place = self.entry(cursor.log, cursor.at.epoch);
+            place.seen = cursor.at.seq;
+            place.durable = cursor.at.seq;
+            place.on = false;
+            place.dirty = false;
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -62,7 +57,11 @@ impl Logs {
 
     /// What Hello tells.
     pub(super) fn cursors(&self) -> Vec<Cursor> {
-        self.0.iter().map(|place| place.cursor(place.durable)).collect()
+        let mut cursors = Vec::new();
+        for place in &self.0 {
+            cursors.push(place.cursor(place.durable));
+        }
+        cursors
     }
 
     /// A link was welcomed: its logs, and the ones that are read no more.
@@ -157,20 +156,18 @@ impl Logs {
         let mut cursors = Vec::new();
         for place in &mut self.0 {
             if core::mem::take(&mut place.dirty) {
+                place.storing = place.seen;
                 cursors.push(place.cursor(place.seen));
             }
         }
         cursors
     }
 
-    /// Store is done with these.
-    pub(super) fn stored(&mut self, cursors: &[Cursor]) {
-        for cursor in cursors {
-            if let Some(place) = self.0.iter_mut().find(|place| place.log == cursor.log)
-                && place.epoch == cursor.at.epoch
-            {
-                place.durable = cursor.at.seq.min(place.seen);
-            }
+    /// Storage has what was given to it.
+    pub(super) fn stored(&mut self) {
+        for place in &mut self.0 {
+            let stored = core::mem::take(&mut place.storing);
+            place.durable = place.durable.max(stored);
         }
     }
 
@@ -200,6 +197,7 @@ impl Logs {
                     epoch,
                     seen: 0,
                     durable: 0,
+                    storing: 0,
                     told: 0,
                     acked: 0,
                     on: true,
@@ -221,6 +219,7 @@ impl Place {
     /// The place becomes `at`, also backwards: what was held means nothing any more.
     fn restart(&mut self, at: Position) {
         self.durable = if self.epoch == at.epoch { self.durable.min(at.seq) } else { 0 };
+        self.storing = 0;
         self.epoch = at.epoch;
         self.seen = at.seq;
         self.dirty = true;

@@ -1,7 +1,7 @@
 //! What came goes to storage in batches, one transaction at a time.
 
 use super::{ClientSession, Effect, Entry, Fault, Store};
-use crate::id::{Cursor, LogName};
+use crate::id::LogName;
 
 /// What waits, and what is out.
 #[derive(Debug, Default)]
@@ -16,7 +16,6 @@ pub(super) struct Outgoing {
 /// A transaction that is being written.
 #[derive(Debug)]
 struct Out {
-    cursors: Vec<Cursor>,
     /// Deliveries of the link that it covers.
     came: u64,
     /// The inbox was wiped meanwhile: its cursors mean nothing.
@@ -75,7 +74,7 @@ impl ClientSession {
             return;
         }
         outgoing.no = outgoing.no.wrapping_add(1);
-        outgoing.out = Some(Out { cursors: cursors.clone(), came: self.pace.came, void: false });
+        outgoing.out = Some(Out { came: self.pace.came, void: false });
         let store = Store {
             no: outgoing.no,
             entries: core::mem::take(&mut outgoing.entries),
@@ -93,7 +92,7 @@ impl ClientSession {
             return;
         };
         if !out.void {
-            self.logs.stored(&out.cursors);
+            self.logs.stored();
             self.pace.stored = self.pace.stored.max(out.came);
         }
         self.flush_store();
