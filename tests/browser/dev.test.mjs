@@ -26,7 +26,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  dev?.stop();
+  await dev?.stop();
   bus?.stop();
 });
 

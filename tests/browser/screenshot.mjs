@@ -53,6 +53,6 @@ try {
   await other.close();
 } finally {
   await browser.close();
-  dev.stop();
+  await dev.stop();
   bus.stop();
 }

@@ -75,7 +75,12 @@ export async function startDev() {
     lines,
     url: text.match(/^listening (http:\S+)/m)[1],
     curl: text.slice(text.indexOf('curl')),
-    stop: () => child.kill('SIGKILL'),
+    /** Ends it the polite way, so that it takes its throw-away data along. */
+    async stop() {
+      const ended = new Promise((done) => { child.removeAllListeners('exit').once('exit', done); });
+      child.kill('SIGTERM');
+      await ended;
+    },
   };
 }
 
