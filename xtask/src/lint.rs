@@ -62,9 +62,14 @@ pub fn lint(house: &House) -> Result<(), Failure> {
             ]),
         );
     }
-    check(
-        "rustdoc",
-        in_house(&["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+    const DOC: [&str; 3] = ["doc", "--locked", "--no-deps"];
+    let mut doc = |title: &str, rest: &[&str]| {
+        check(title, in_house(&[&DOC, rest].concat()).env("RUSTDOCFLAGS", "-D warnings"));
+    };
+    doc("rustdoc", &["--workspace", "--exclude", "pulsegate-client-wasm"]);
+    doc(
+        "rustdoc of the browser core",
+        &["-p", "pulsegate-client-wasm", "--target", "wasm32-unknown-unknown"],
     );
     check(
         "licences, bans and sources of dependencies",
