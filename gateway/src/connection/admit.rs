@@ -13,7 +13,7 @@ use crate::state::AppState;
 use pulsegate_proto::frame::{CloseCode, Hello, LastSeen};
 use pulsegate_proto::id::{RegistrationId, SessionId};
 use pulsegate_proto::session::server::{Admission, Refusal, TokenTimes};
-use pulsegate_routing::{Connect, ConnectRefused, Connected, LinkEnd, SessionRef, StartInfo};
+use pulsegate_routing::{Connect, ConnectRefused, Connected, LinkEnd, ReaderView, SessionRef, StartInfo};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,13 +103,14 @@ pub(super) async fn admit(
         user: connected.user.clone(),
         last_seen,
     };
-    let who = Who {
-        session,
+    let view = ReaderView {
+        registration: session.registration.clone(),
         user: connected.user,
         tags: connected.tags.into(),
-        grants: identity.grants,
-        publish: identity.publish,
+        began: 0,
+        had: 0,
     };
+    let who = Who { session, view, grants: identity.grants, publish: identity.publish };
     Ok(Admitted { who, admission: Box::new(admission), starts: connected.starts })
 }
 

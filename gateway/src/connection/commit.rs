@@ -94,7 +94,7 @@ async fn set_tags(state: &AppState, mut who: Box<Who>, add: Vec<Tag>, remove: Ve
     }
     match state.router.set_tags(&who.session, add, remove).await {
         Ok(tags) => {
-            who.tags = tags.into();
+            who.view.tags = tags.into();
             Committed { outcome: Outcome::Done, starts: Vec::new(), who: Some(who) }
         }
         Err(error) => change(error).into(),
@@ -112,13 +112,13 @@ async fn refresh(state: &AppState, mut who: Box<Who>, token: &str) -> Committed 
             Err(other) => return refused(ErrorCode::Unauthorized, other.reason().to_owned()).into(),
         };
     let mut starts = Vec::new();
-    match (&who.user, &user) {
+    match (&who.view.user, &user) {
         (Some(mine), Some(theirs)) if mine == theirs => {}
         (None, None) => {}
         (None, Some(new)) => match state.router.adopt_user(&who.session, new.clone()).await {
             Ok(start) => {
                 starts.extend(start);
-                who.user = Some(new.clone());
+                who.view.user = Some(new.clone());
             }
             Err(error) => return change(error).into(),
         },

@@ -2,7 +2,7 @@
 //! that is ready leaves in one write.
 
 use super::close::{self, CLOSE_WAIT};
-use super::perform::Desk;
+use super::perform::{Desk, Scratch};
 use super::port::Port;
 use super::{Incoming, Turned, admit};
 use crate::state::AppState;
@@ -11,6 +11,7 @@ use pulsegate_proto::frame::{Cause, CloseCode};
 use pulsegate_proto::limits;
 use pulsegate_proto::session::server::{Deadline, Input, ServerSession};
 use pulsegate_proto::time;
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -36,6 +37,10 @@ const STALL: Duration = Duration::from_secs(30);
 /// "Never", for a timer: far beyond every deadline of a session, well within what the timer can hold.
 const NEVER: Duration = Duration::from_secs(30 * 24 * 3600);
 
+thread_local! {
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
 /// One connection: the future of its task.
 pub(super) struct Connection {
     session: ServerSession,
@@ -43,6 +48,8 @@ pub(super) struct Connection {
     timer: Pin<Box<Sleep>>,
     /// What the timer is set to; it may ring too early, never too late.
     armed: Option<time::Instant>,
+    /// The timer knows whom to wake.
+    listening: bool,
     desk: Desk,
     phase: Phase,
     /// Since when the socket has taken nothing of what waits.
@@ -90,6 +97,7 @@ impl Connection {
             socket,
             timer: Box::pin(tokio::time::sleep_until(ring)),
             armed,
+            listening: false,
             desk: Desk::new(state, address, origin),
             phase: Phase::Open,
             stalled: None,
@@ -109,14 +117,12 @@ impl Connection {
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.desk.waiter.register(cx.waker());
+        let mut quiet = false;
         for _ in 0..TURNS {
             let mut idle = !self.desk.take_wakes();
             idle &= !self.poll_jobs(cx);
-            idle &= !self.poll_socket(cx);
-            if self.timer.as_mut().poll(cx).is_ready() {
-                self.rang();
-                idle = false;
-            }
+            idle &= !self.poll_socket(cx, &mut quiet);
+            idle &= !self.poll_timer(cx);
             idle &= !self.pump();
             // What is ready leaves together, but never more than the bound is gathered before.
             if idle || self.socket.get_ref().outbox.bytes() > self.desk.outbox_bound {
@@ -148,6 +154,7 @@ impl Connection {
                 self.desk.perform(&mut self.socket, effect);
             }
             drop(effects);
+            self.desk.tell_sent();
             self.arm(deadline);
             if gone && self.phase == Phase::Open {
                 self.phase = Phase::Over;
@@ -174,8 +181,12 @@ impl Connection {
         }
     }
 
-    /// Reads one message, if the session wants any. True: something came.
-    fn poll_socket(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads one message, if the session wants any. True: something came. `quiet`: the socket had nothing before in
+    /// this turn, and will wake us.
+    fn poll_socket(&mut self, cx: &mut Context<'_>, quiet: &mut bool) -> bool {
+        if *quiet {
+            return false;
+        }
         let room = self.socket.get_ref().outbox.bytes() <= self.desk.outbox_bound;
         if self.phase != Phase::Open || !room || !self.session.wants_frames() || self.desk.jobs.is_full() {
             return false;
@@ -193,7 +204,10 @@ impl Connection {
             return true;
         }
         let input = match read {
-            Poll::Pending => return false,
+            Poll::Pending => {
+                *quiet = true;
+                return false;
+            }
             Poll::Ready(Some(Ok(Message::Binary(bytes)))) => Input::Frame(bytes),
             Poll::Ready(Some(Ok(Message::Text(_)))) => Input::TextFrame,
             Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Input::ControlFrame,
@@ -249,6 +263,17 @@ impl Connection {
         self.desk.outbox_is(waiting)
     }
 
+    /// Looks at the timer where it may have rung, or does not know yet whom to wake. True: it rang.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.armed.is_some_and(|at| at <= self.desk.state.hub.now());
+        if (self.listening && !due) || self.timer.as_mut().poll(cx).is_pending() {
+            self.listening = true;
+            return false;
+        }
+        self.rang();
+        true
+    }
+
     /// The timer rang: for the session, or because the socket is stuck.
     fn rang(&mut self) {
         self.armed = None;
@@ -259,6 +284,7 @@ impl Connection {
             self.desk.inputs.push_back(Input::SocketClosed(Cause::TimedOut));
             return;
         }
+        self.listening = false;
         let never = Instant::now() + NEVER;
         self.timer.as_mut().reset(never);
         if let Some(since) = self.stalled {
@@ -278,6 +304,7 @@ impl Connection {
     fn ring_at(&mut self, at: time::Instant) {
         if self.armed.is_none_or(|armed| at < armed) {
             self.armed = Some(at);
+            self.listening = false;
             let at = self.desk.state.hub.system_time(at).into();
             self.timer.as_mut().reset(at);
         }
@@ -332,8 +359,19 @@ impl Future for Connection {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Goodbye> {
         let this = self.get_mut();
         if this.phase == Phase::Open {
-            ready!(this.poll_open(cx));
-            this.pump();
+            let mut scratch = SCRATCH.take();
+            this.desk.pick_up(&mut scratch);
+            this.socket.get_mut().outbox.exchange(&mut scratch.frames);
+            let open = this.poll_open(cx).is_pending();
+            if !open {
+                this.pump();
+            }
+            this.socket.get_mut().outbox.exchange(&mut scratch.frames);
+            this.desk.put_down(&mut scratch);
+            SCRATCH.set(scratch);
+            if open {
+                return Poll::Pending;
+            }
             let wait = Instant::now() + CLOSE_WAIT;
             this.timer.as_mut().reset(wait);
         }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 /// Pieces of one vectored write. A window of deliveries fits; the kernel takes 1,024.
 const PIECES: usize = 64;
 
-/// Whole frames, in order, waiting for the socket. Holds no memory while empty.
+/// Whole frames, in order, waiting for the socket.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     frames: VecDeque<Bytes>,
@@ -73,7 +73,13 @@ impl Outbox {
             written -= first.len();
             self.frames.pop_front();
         }
-        self.frames = VecDeque::new();
+    }
+
+    /// Exchanges the room for frames, if nothing waits in it. Without room of its own an empty outbox holds no memory.
+    pub(super) fn exchange(&mut self, room: &mut VecDeque<Bytes>) {
+        if self.frames.is_empty() {
+            std::mem::swap(&mut self.frames, room);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::hub::{Mail, Vital, Waiter};
 use crate::state::AppState;
 use futures_util::Sink;
 use pulsegate_proto::frame::{Cause, Endpoint, ErrorCode};
-use pulsegate_proto::id::{LogName, Seq};
+use pulsegate_proto::id::{LogName, MessageId, Seq};
 use pulsegate_proto::limits;
 use pulsegate_proto::session::server::{Batch, Counted, Effect, Farewell, Input, Item, Slot};
 use pulsegate_routing::{ReadBatch, StartInfo};
@@ -41,6 +41,18 @@ pub(super) struct Desk {
     address: IpAddr,
     origin: Option<String>,
     outbox_full: bool,
+    /// Messages of `sent_slot` that were handed to the socket just now.
+    sent: Vec<(MessageId, Seq)>,
+    sent_slot: Slot,
+}
+
+/// Room that a connection needs only while it runs: one for each thread, so that ten thousand idle connections hold
+/// none of it and a busy one asks the allocator for nothing.
+#[derive(Default)]
+pub(super) struct Scratch {
+    inputs: VecDeque<Input>,
+    sent: Vec<(MessageId, Seq)>,
+    pub(super) frames: VecDeque<bytes::Bytes>,
 }
 
 impl Desk {
@@ -58,6 +70,8 @@ impl Desk {
             address,
             origin,
             outbox_full: false,
+            sent: Vec::new(),
+            sent_slot: 0,
             state,
         }
     }
@@ -81,9 +95,9 @@ impl Desk {
     fn read_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Live { slot, entry, frame } => {
-                let (Some(who), Some(reading)) = (&self.who, self.slots.get(slot)) else { return };
-                let view = reading.view(&who.session.registration, who.user.as_ref(), &who.tags);
-                if entry.addressed_to(&view, 0, crate::clock::now()) {
+                let (Some(who), Some(reading)) = (&mut self.who, self.slots.get(slot)) else { return };
+                reading.focus(&mut who.view);
+                if entry.addressed_to(&who.view, 0, crate::clock::now()) {
                     self.inputs.push_back(Input::Live { slot, frame });
                 }
             }
@@ -102,7 +116,7 @@ impl Desk {
             }
             Mail::TagsChanged(tags) => {
                 if let Some(who) = &mut self.who {
-                    who.tags = tags;
+                    who.view.tags = tags;
                 }
             }
             Mail::Deleted => self.inputs.push_back(Input::Deleted),
@@ -132,7 +146,7 @@ impl Desk {
         match answer {
             Answer::Admitted(Err(refusal)) => self.inputs.push_back(Input::Refused(refusal)),
             Answer::Admitted(Ok(Admitted { who, admission, starts })) => {
-                self.state.hub.welcome(&who.session, who.user.as_ref());
+                self.state.hub.welcome(&who.session, who.view.user.as_ref());
                 self.state.metrics.welcomed();
                 socket.get_mut().trust();
                 self.starts = starts;
@@ -141,7 +155,7 @@ impl Desk {
             }
             Answer::Committed { request, committed } => {
                 if let Some(who) = committed.who {
-                    self.state.hub.welcome(&who.session, who.user.as_ref());
+                    self.state.hub.welcome(&who.session, who.view.user.as_ref());
                     self.who = Some(who);
                 }
                 self.starts.extend(committed.starts);
@@ -165,11 +179,14 @@ impl Desk {
         match effect {
             Effect::Send(bytes) => self.send(socket, frame::binary(&bytes)),
             Effect::Deliver { slot, seq, message, frame } => {
-                self.state.metrics.delivered(1);
-                if let (Some(message), Some(who), Some(reading)) = (message, &self.who, self.slots.get(slot))
-                {
-                    self.state.router.sent(&who.session, reading.place.board.key(), message, seq);
+                if let Some(message) = message {
+                    if self.sent_slot != slot {
+                        self.tell_sent();
+                        self.sent_slot = slot;
+                    }
+                    self.sent.push((message, seq));
                 }
+                self.state.metrics.delivered(1);
                 self.send(socket, frame);
             }
             Effect::Admit(hello) => {
@@ -205,7 +222,6 @@ impl Desk {
     /// The inputs at hand are done: lets go of what was only needed for them, and writes down the signs of life.
     pub(super) fn settle(&mut self, life: &Farewell) {
         self.starts = Vec::new();
-        self.inputs = VecDeque::new();
         let heard_ms = self.state.hub.now_ms().saturating_sub(life.heard_ago.as_millis() as u64);
         self.waiter.set_vital(Vital { heard_ms, unanswered: life.unanswered });
     }
@@ -229,6 +245,33 @@ impl Desk {
         Some(who)
     }
 
+    /// Tells the router what was handed to the socket since the last call.
+    pub(super) fn tell_sent(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        if let (Some(who), Some(reading)) = (&self.who, self.slots.get(self.sent_slot)) {
+            self.state.router.sent_all(&who.session, reading.place.board.key(), &self.sent);
+        }
+        self.sent.clear();
+    }
+
+    /// Takes over what this thread keeps for the connections it runs, one at a time.
+    pub(super) fn pick_up(&mut self, scratch: &mut Scratch) {
+        if self.inputs.is_empty() {
+            std::mem::swap(&mut self.inputs, &mut scratch.inputs);
+        }
+        std::mem::swap(&mut self.sent, &mut scratch.sent);
+    }
+
+    /// Gives it back for the next one.
+    pub(super) fn put_down(&mut self, scratch: &mut Scratch) {
+        if self.inputs.is_empty() {
+            std::mem::swap(&mut self.inputs, &mut scratch.inputs);
+        }
+        std::mem::swap(&mut self.sent, &mut scratch.sent);
+    }
+
     fn send(&self, socket: &mut Socket, frame: bytes::Bytes) {
         self.state.metrics.frames_out(1);
         socket.get_mut().outbox.push(frame);
@@ -247,7 +290,7 @@ impl Desk {
     fn read(&mut self, socket: &Socket, slot: Slot, after: Seq, max: u32) {
         let waiting = socket.get_ref().outbox.bytes();
         self.outbox_is(waiting);
-        let (Some(who), Some(reading)) = (&self.who, self.slots.get(slot)) else { return };
+        let (Some(who), Some(reading)) = (&mut self.who, self.slots.get(slot)) else { return };
         if self.outbox_full {
             // Nothing is read that could not be written: asked again when the outbox is below its bound.
             let batch = Batch { passed: after, ..Batch::default() };
@@ -255,15 +298,16 @@ impl Desk {
             return;
         }
         let max = usize::try_from(max).unwrap_or(usize::MAX);
-        let view = reading.view(&who.session.registration, who.user.as_ref(), &who.tags);
+        reading.focus(&mut who.view);
         if reading.caught_up
-            && let Some(batch) = reading.place.board.read(after, &view, max, crate::clock::now())
+            && let Some(batch) = reading.place.board.read(after, &who.view, max, crate::clock::now())
         {
             self.inputs.push_back(Input::Entries { slot, batch });
             return;
         }
         let room = self.outbox_bound.saturating_sub(waiting).clamp(1, limits::OUTBOX_BYTES);
-        let (router, log) = (self.state.router.clone(), reading.place.board.key().clone());
+        let (router, log, view) =
+            (self.state.router.clone(), reading.place.board.key().clone(), who.view.clone());
         self.jobs.start_read(async move {
             let result = router.read(&log, after, &view, max, room).await;
             Answer::Read { slot, after, result }

@@ -1,7 +1,7 @@
 //! The logs one connection reads, by slot.
 
 use crate::hub::{Hub, Place, Waiter};
-use pulsegate_proto::id::{LogName, RegistrationId, Seq, Tag, UserId};
+use pulsegate_proto::id::{LogName, Seq};
 use pulsegate_proto::session::server::Slot;
 use pulsegate_routing::{ReaderView, StartInfo};
 use std::sync::Arc;
@@ -70,19 +70,9 @@ impl Slots {
 }
 
 impl Reading {
-    /// Who reads, as predicates see it.
-    pub(super) fn view(
-        &self,
-        registration: &RegistrationId,
-        user: Option<&UserId>,
-        tags: &Arc<[Tag]>,
-    ) -> ReaderView {
-        ReaderView {
-            registration: registration.clone(),
-            user: user.cloned(),
-            tags: Arc::clone(tags),
-            began: self.began,
-            had: self.had,
-        }
+    /// Makes `view` the one of this log's reader.
+    pub(super) fn focus(&self, view: &mut ReaderView) {
+        view.began = self.began;
+        view.had = self.had;
     }
 }

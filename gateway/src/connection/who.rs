@@ -1,16 +1,14 @@
 //! Who a connection turned out to be.
 
 use crate::auth::PublishGrants;
-use pulsegate_proto::id::{Tag, UserId};
-use pulsegate_routing::{Grants, SessionRef};
-use std::sync::Arc;
+use pulsegate_routing::{Grants, ReaderView, SessionRef};
 
 /// A welcomed device, and what its token grants.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
     pub(super) session: SessionRef,
-    pub(super) user: Option<UserId>,
-    pub(super) tags: Arc<[Tag]>,
+    /// Who reads, as predicates see it. Where it began is of the log that is being read.
+    pub(super) view: ReaderView,
     pub(super) grants: Grants,
     pub(super) publish: PublishGrants,
 }

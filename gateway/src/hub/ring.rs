@@ -90,6 +90,7 @@ impl Ring {
         if self.items.range(from..).any(hides_for_some) {
             return None;
         }
+        run.entries.reserve_exact(max.min(self.items.len() - from));
         for item in self.items.range_mut(from..) {
             // Where the reader stood before this read: what was taken back since then it never had.
             if !item.entry.addressed_to(reader, after, now) {

@@ -133,7 +133,7 @@ impl Waiter {
 
     /// The mail left since the last call.
     pub fn take_mail(&self) -> Vec<Mail> {
-        if !self.has_mail.swap(false, Ordering::Acquire) {
+        if !self.has_mail.load(Ordering::Relaxed) || !self.has_mail.swap(false, Ordering::Acquire) {
             return Vec::new();
         }
         std::mem::take(&mut *self.mail.lock().unwrap_or_else(PoisonError::into_inner))
