@@ -12,6 +12,8 @@ import { PushError } from './error.js';
 const DEATHS = 3;
 const DEATHS_MS = 60_000;
 const LONGEST_WAIT_MS = 300_000;
+/** How long the first hello may go unanswered. */
+const HELLO_MS = 2_000;
 /** Pings without an answer before a worker counts as hung. */
 const UNANSWERED = 2;
 
@@ -42,6 +44,8 @@ export class Line {
   #wait = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #open = false;
+  #patience = HELLO_MS;
+  #welcome = () => undefined as void;
 
   constructor(owner: LineOwner, opener: TierOpener, address: Address) {
     this.#owner = owner;
@@ -109,11 +113,22 @@ export class Line {
       ...this.#owner.introduce(),
     });
     this.#ping(wire, stop);
+    // A port to a worker that was just dying leads nowhere, and nobody says so: another one is tried,
+    // each time with more patience, since a slow start looks the same.
+    const timer = setTimeout(() => {
+      this.#patience *= 2;
+      this.#drop();
+      this.start();
+    }, this.#patience);
+    this.#welcome = () => clearTimeout(timer);
+    stop.signal.addEventListener('abort', this.#welcome);
   }
 
   #heard(message: ToTab, stop: AbortController): void {
     if (message.t === 'hello') {
       this.#open = true;
+      this.#patience = HELLO_MS;
+      this.#welcome();
       this.#watch(message.life, stop);
       this.#owner.welcomed(message);
     } else if (message.t === 'outdated') {
