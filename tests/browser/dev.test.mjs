@@ -77,6 +77,53 @@ test('two tabs of the demo say that they share one connection', async () => {
   await second.close();
 });
 
+test('a message can be taken back from the list', async () => {
+  await tab.run(`(() => {
+    document.getElementById('send-head').value = 'A mistake';
+    document.getElementById('send-form').requestSubmit();
+  })()`);
+  await bus.see('A mistake');
+  await until('the row', () => tab.run('document.querySelector("#came-list h3")?.textContent === "A mistake"'));
+  await tab.run('document.querySelector("#came-list .link").click()');
+  await bus.unseen('A mistake');
+  await until('the row to say so', () => tab.run('document.querySelector("#came-list .message-where").textContent === "taken back"'));
+});
+
+test('a topic that was left is not heard any more, another one is', async () => {
+  await tab.run('document.querySelector("#topic-list button").click()');
+  await until('no topic', async () => (await text('topic-list')) === 'none');
+  await tab.run(`(() => {
+    document.getElementById('topic-name').value = 'weather/berlin';
+    document.getElementById('topic-form').requestSubmit();
+  })()`);
+  await until('the new topic', () => tab.run('document.querySelector("#topic-list [data-ready=true]")?.textContent.startsWith("weather/berlin")'));
+  await run('sh', ['-c', dev.curl.replace('"title":"Hello"', '"title":"To nobody"')]);
+  await run('sh', ['-c', dev.curl.replace('"topic":"news"', '"topic":"weather/berlin"').replace('"title":"Hello"', '"title":"Rain"')]);
+  await bus.see('Rain');
+  assert.equal(bus.times('To nobody'), 0);
+});
+
+test('a reload keeps the list and the topics; disconnecting and connecting again works', async () => {
+  const rows = await tab.run('document.querySelectorAll(".message").length');
+  await tab.goto(`${dev.url}/demo/`);
+  await until('the connection', async () => (await text('state-text')) === 'connected');
+  await until('the topic', () => tab.run('document.querySelector("#topic-list [data-ready=true]")?.textContent.startsWith("weather/berlin")'));
+  assert.equal(await tab.run('document.querySelectorAll(".message").length'), rows);
+  await tab.run('document.getElementById("link-toggle").click()');
+  await until('no connection', async () => (await text('state-text')) === 'not connected');
+  await tab.run('document.getElementById("link-toggle").click()');
+  await until('the connection again', async () => (await text('state-text')) === 'connected');
+});
+
+test('forgetting the device makes a new one', async () => {
+  const before = await text('fact-device');
+  await tab.run('document.getElementById("link-forget").click()');
+  await until('another device', async () => {
+    const now = await text('fact-device');
+    return now !== before && now !== 'none';
+  });
+});
+
 test('nothing on the page broke its content security policy', () => {
   assert.deepEqual(tab.console.filter((line) => /Content Security Policy|exception/.test(line)), []);
 });
