@@ -98,6 +98,14 @@ const worker = {
   entryPoints: [path('src/worker/main.ts')],
   outfile: `${dist}/pulsegate-worker.js`,
   format: 'iife',
+  // Names that only the worker's own modules say to each other: none of a browser's, and none that
+  // crosses a port or lies in storage.
+  mangleProps: new RegExp(`^(${[
+    'joined', 'welcomed', 'receiptsTaken', 'needToken', 'knownIds', 'missedSince', 'abandoned', 'unshown', 'settle', 'settled',
+    'expire', 'recalls', 'keepCloses', 'listens', 'awaits', 'awaited', 'postLive', 'pump', 'renew', 'superseded', 'replied',
+    'progressed', 'unavailable', 'denied', 'takeClicks', 'displayed', 'showing', 'consider', 'remaining', 'unsubscribed', 'behind',
+    'returned', 'dropped', 'needed', 'beyond',
+  ].join('|')})$`),
   plugins: [{
     name: 'core',
     setup(b) {

@@ -30,8 +30,8 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
       db.onclose = gone;
       resolve(db);
     };
-    request.onblocked = () => reject(new Error('the database is blocked'));
-    request.onerror = () => reject(request.error ?? new Error('the database cannot be opened'));
+    request.onblocked = () => reject(new Error('blocked'));
+    request.onerror = () => reject(request.error);
   });
 }
 
@@ -39,7 +39,7 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
 export function result<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('a read failed'));
+    request.onerror = () => reject(request.error);
   });
 }
 
@@ -47,7 +47,7 @@ export function result<T>(request: IDBRequest<T>): Promise<T> {
 export function committed(tx: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     tx.oncomplete = () => resolve();
-    tx.onabort = () => reject(tx.error ?? new Error('a transaction was aborted'));
+    tx.onabort = () => reject(tx.error);
   });
 }
 

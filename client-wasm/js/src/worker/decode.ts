@@ -11,7 +11,8 @@ import { uuidText } from './uuid.js';
 /** Fields by number: the last value of each, or all of them for `repeated`. */
 type Fields = Map<number, (number | Uint8Array)[]>;
 
-const decoder = new TextDecoder();
+/** Bytes as text. */
+export const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 function varint(bytes: Uint8Array, at: number): [number, number] {
   let value = 0;
@@ -47,7 +48,7 @@ const bytesAt = (fields: Fields, number: number): Uint8Array => {
   const value = fields.get(number)?.at(-1);
   return value instanceof Uint8Array ? value : new Uint8Array();
 };
-const textAt = (fields: Fields, number: number): string => decoder.decode(bytesAt(fields, number));
+const textAt = (fields: Fields, number: number): string => decode(bytesAt(fields, number));
 const numberAt = (fields: Fields, number: number): number => Number(fields.get(number)?.at(-1) ?? 0);
 
 /** What is not empty of these texts; empty ones would only weigh in the inbox. */

@@ -7,7 +7,7 @@ import { input, start } from '#core';
 import type { State } from '../page/api.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
 import type { Cursors, Identity, Kept, Loaded, Receipt } from '../store/store.js';
-import { decodeMessage } from './decode.js';
+import { decode, decodeMessage } from './decode.js';
 import type { Topics } from './topics.js';
 import { uuidBytes, uuidText } from './uuid.js';
 
@@ -99,10 +99,9 @@ export function socketUrl(url: string): string {
   return `${url.replace(/^http/, 'ws')}/v1/connect`;
 }
 
-/** Software and browser, as the gateway's logs and console show it. */
+/** What the gateway's logs show; the browser says itself who it is, at the upgrade. */
 export function agent(): string {
-  const browser = /(Firefox|Edg|OPR|Chrome|Version)\/\d+/.exec(navigator.userAgent)?.[0] ?? '';
-  return `pulsegate-js/${__BUILD__.split('+')[0]} ${browser}`.trim();
+  return `pulsegate-js/${__BUILD__.split('+')[0]}`;
 }
 
 /** See the top of the file. */
@@ -226,8 +225,6 @@ export class Link {
     else if (what < 3) this.#owner.error({ code: 'unauthorized', detail: text || `${code}`, temporary: what === 2 });
   }
 }
-
-const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 function identityOf(bytes: Uint8Array): Identity | null {
   return bytes.length > 0 ? { secret: bytes.slice(0, 32), registration: decode(bytes.subarray(32)) } : null;

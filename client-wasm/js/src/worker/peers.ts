@@ -19,13 +19,8 @@ type Said =
 
 /** Negative: `a` is older. Builds of one version are equal in age: the one that asks then rules. */
 export function compareRank(a: Rank, b: Rank): number {
-  const parts = (build: string) => (build.split(/[+-]/)[0] ?? '').split('.').map(Number);
-  const [x, y] = [parts(a.build), parts(b.build)];
-  for (let i = 0; i < 3; i += 1) {
-    const d = (x[i] ?? 0) - (y[i] ?? 0);
-    if (d !== 0) return d;
-  }
-  return a.g - b.g;
+  const version = ({ build }: Rank) => build.split('+')[0] ?? '';
+  return version(a).localeCompare(version(b), 'en', { numeric: true }) || a.g - b.g;
 }
 
 /** What happens to this worker. */
