@@ -291,7 +291,7 @@ impl Driver {
         if let Some(Deadline { at, .. }) = deadline {
             // Rounded up: a timer that fires early would only be armed again.
             let wait = at.millis_since(now()) + 1;
-            let wait = u32::try_from(wait).unwrap_or(MAX_TIMEOUT_MS).min(MAX_TIMEOUT_MS);
+            let wait = u32::try_from(wait).unwrap_or(LONGEST_TIMEOUT_MS).min(LONGEST_TIMEOUT_MS);
             self.timer.set(set_timeout(self.tick.as_ref().unchecked_ref(), wait));
         }
     }
@@ -313,7 +313,7 @@ const INVALID: u32 = 400;
 const BEAT: u8 = 0x12;
 
 /// A longer one fires at once: browsers keep the delay in 31 bits.
-const MAX_TIMEOUT_MS: u32 = 0x7fff_ffff;
+const LONGEST_TIMEOUT_MS: u32 = 0x7fff_ffff;
 
 fn now() -> Instant {
     Instant::from_micros((performance_now() * 1000.0) as u64)
