@@ -10,6 +10,9 @@ const FINAL_BINARY: u8 = 0x82;
 /// The longest header of an unmasked frame.
 const HEADER_MAX: usize = 10;
 
+/// What an encoded Beat begins with: field 2 of ServerFrame, length-delimited.
+pub const BEAT: u8 = 2 << 3 | 2;
+
 /// One binary message in one frame.
 #[must_use]
 pub fn binary(payload: &[u8]) -> Bytes {
@@ -49,6 +52,13 @@ pub fn payload(log: &LogName, entry: &Entry) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pulsegate_proto::frame::{ServerFrame, encode_server};
+
+    #[test]
+    fn a_beat_is_known_by_its_first_byte() {
+        assert_eq!(encode_server(ServerFrame::Beat { silence_ms: 1, silence_no: 1 })[0], BEAT);
+        assert_ne!(encode_server(ServerFrame::Advance(Vec::new()))[0], BEAT);
+    }
 
     #[test]
     fn lengths_take_the_shortest_form() {

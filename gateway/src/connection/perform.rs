@@ -177,7 +177,12 @@ impl Desk {
     /// Performs one effect.
     pub(super) fn perform(&mut self, socket: &mut Socket, effect: Effect) {
         match effect {
-            Effect::Send(bytes) => self.send(socket, frame::binary(&bytes)),
+            Effect::Send(bytes) => {
+                if bytes.first() == Some(&frame::BEAT) {
+                    self.state.metrics.beats(1);
+                }
+                self.send(socket, frame::binary(&bytes));
+            }
             Effect::Deliver { slot, seq, message, frame } => {
                 if let Some(message) = message {
                     if self.sent_slot != slot {
