@@ -56,7 +56,7 @@ test('the next tab is asked after five seconds, or at once if one failed or went
   await turn();
   mock.timers.tick(5_000);
   await turn();
-  assert.deepEqual(silent.asked, ['refresh', 'tokenEnd']);
+  assert.deepEqual(silent.asked, ['refresh']);
   third.end();
   await turn();
   assert.equal(heard[0].token, jwt({ sub: 'ann' }));

@@ -1,5 +1,5 @@
 /** The page's client: listeners and handlers on one side, the line to the worker on the other. */
-import { keyOf, type Ask, type Config, type ToTab } from '../port/protocol.js';
+import { TOKEN_MS, keyOf, type Ask, type Config, type ToTab } from '../port/protocol.js';
 import { sharedWorker } from '../tier/shared.js';
 import type {
   Client,
@@ -39,7 +39,6 @@ export class PageClient implements Client {
   readonly #asks = new Map<number, { resolve: (value: unknown) => void; reject: (error: PushError) => void; ask: Ask }>();
   readonly #inbound: Inbound;
   readonly #end = new AbortController();
-  readonly #tokenEnds = new Map<number, AbortController>();
   #line: Line | undefined;
   #status: Status = NOWHERE;
   #asked = 0;
@@ -243,16 +242,13 @@ export class PageClient implements Client {
         if (message.policy !== this.#policy) this.#policy = undefined;
         return this.notifications.foregroundTold(message.policy);
       case 'token': {
-        const end = new AbortController();
-        this.#tokenEnds.set(message.i, end);
-        void answerToken(this.#options.getToken, { user: message.user, why: message.why, signal: end.signal }).then((answer) => {
-          this.#tokenEnds.delete(message.i);
+        // The worker asks another tab then.
+        const signal = AbortSignal.timeout(TOKEN_MS);
+        void answerToken(this.#options.getToken, { user: message.user, why: message.why, signal }).then((answer) => {
           this.#line?.post({ t: 'reply', i: message.i, value: answer });
         });
         return;
       }
-      case 'tokenEnd':
-        return this.#tokenEnds.get(message.i)?.abort();
       case 'show':
         void this.notifications.show(message.m, message.again).then((shown) => this.#line?.post({ t: 'reply', i: message.i, value: shown }));
         return;

@@ -134,7 +134,6 @@ export type ToTab =
   | { t: 'gap'; log: string; reason: string }
   | { t: 'foreground'; policy: ForegroundPolicy }
   | { t: 'token'; i: number; why: 'connect' | 'refresh' | 'refused'; user: string }
-  | { t: 'tokenEnd'; i: number }
   | { t: 'show'; i: number; m: MessageData; again: boolean }
   /** Close what is shown: these messages, or, without ids, everything of `db`'s device, by default this one. */
   | { t: 'close'; ids?: string[]; db?: string }

@@ -35,7 +35,7 @@ type Scope = { close(): void; location: { href: string } };
 export class Hub implements DeviceOwner {
   readonly tier = 'shared-worker';
   readonly #scope: Scope;
-  readonly #life = `pulsegate-life-${crypto.randomUUID()}`;
+  readonly #life = crypto.randomUUID();
   readonly #g: number;
   readonly #key: string;
   readonly #tabs = new Map<MessagePort, Tab>();

@@ -155,7 +155,7 @@ export class Link {
     const text = decode(bytes);
     switch (kind) {
       case 0:
-        return owner.needToken(TOKEN_WHYS[x] ?? 'connect');
+        return owner.needToken(TOKEN_WHYS[x] as 'connect');
       case 1:
         this.#batch.messages.push(incoming(x > 0, bytes));
         return;
@@ -176,9 +176,9 @@ export class Link {
       case 7:
         this.#cursors = {};
         this.#batch = { messages: [], recalls: [], cursors: {} };
-        return owner.wipe(WIPES[x] ?? 'forgotten');
+        return owner.wipe(WIPES[x] as 'forgotten');
       case 8:
-        return owner.state(STATES[x] ?? 'closed', y >= 1000 ? `${y}` : REASONS[y]);
+        return owner.state(STATES[x] as State, y >= 1000 ? `${y}` : REASONS[y]);
       case 9: {
         // Each line ends with a newline, so the last piece is empty.
         const [registration = '', user = '', session = '', ...topics] = text.split('\n').slice(0, -1);
@@ -197,7 +197,7 @@ export class Link {
       case 14:
         return owner.topics.ended(text);
       case 15:
-        return owner.gap(text, GAPS[x] ?? 'unspecified');
+        return owner.gap(text, GAPS[x] as string);
       case 16:
         return owner.receiptsTaken(x);
       case 17:

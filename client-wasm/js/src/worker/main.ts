@@ -29,7 +29,5 @@ if (scope.registration) {
   scope.addEventListener('unhandledrejection', (event: PromiseRejectionEvent) => trapped(event.reason));
   const hub = new Hub(scope);
   scope.onconnect = (event) => hub.connect(event.ports[0] as MessagePort);
-} else {
-  // A dedicated worker: the tier of browsers without SharedWorker speaks first in a later version.
-  postMessage({ t: 'error', error: { code: 'worker-unsupported', detail: '' } });
 }
+// A dedicated worker, the tier of browsers without SharedWorker, has nothing to say yet: no page opens one.

@@ -50,13 +50,7 @@ export class Tokens {
         .sort((a, b) => Number(b.visible) - Number(a.visible))[0];
       if (!tab) break;
       tried.add(tab);
-      let asked = 0;
-      const answer = await tab.ask<TokenAnswer>((i) => ({ t: 'token', i: (asked = i), why, user: this.user }), TOKEN_MS);
-      if (!answer) {
-        tab.post({ t: 'tokenEnd', i: asked });
-        reason = 'timed out';
-        continue;
-      }
+      const answer = (await tab.ask<TokenAnswer>((i) => ({ t: 'token', i, why, user: this.user }), TOKEN_MS)) ?? { failed: 'timed out' };
       if ('unauthorized' in answer) {
         this.sink.error({ code: 'unauthorized', detail: answer.unauthorized });
         return this.sink.denied();
