@@ -122,9 +122,10 @@ impl Desk {
             Mail::Deleted => self.inputs.push_back(Input::Deleted),
             Mail::Redirect { after_ms } => {
                 let urls = self.state.config.load().gateways.clone();
-                let endpoint = |url| Endpoint { url, weight: 1, region: String::new() };
+                let endpoint =
+                    |url: &String| Endpoint { url: dialable(url), weight: 1, region: String::new() };
                 self.inputs.push_back(Input::Redirect {
-                    endpoints: urls.into_iter().map(endpoint).collect(),
+                    endpoints: urls.iter().map(endpoint).collect(),
                     after_ms,
                     reason: "this gateway goes away".into(),
                 });
@@ -367,5 +368,27 @@ impl Drop for Desk {
     fn drop(&mut self) {
         // Also when the task is dropped at the end of the process, or panicked.
         let _ = self.leave();
+    }
+}
+
+/// The WebSocket of the gateway at `url`, which the configuration may name as a person would.
+fn dialable(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let scheme = if matches!(scheme, "http" | "ws") { "ws" } else { "wss" };
+    let path = if rest.contains('/') { "" } else { "/v1/connect" };
+    format!("{scheme}://{rest}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_redirect_names_an_address_that_can_be_dialled() {
+        for (written, dialled) in [
+            ("https://b.example", "wss://b.example/v1/connect"),
+            ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/v1/connect"),
+            ("wss://b.example/v1/connect", "wss://b.example/v1/connect"),
+        ] {
+            assert_eq!(super::dialable(written), dialled);
+        }
     }
 }
