@@ -107,7 +107,7 @@ pub enum PublishError {
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for another message")]
     KeyReused,
-    /// The target is empty, too long, or excludes all it names.
+    /// The target is empty or too long.
     #[error("invalid target: {0}")]
     InvalidTarget(&'static str),
     /// `deliver_at` lies more than 90 days ahead, or goes with a time-to-live of 0.

@@ -137,6 +137,7 @@ impl TagChange {
             parts.finish()?;
             change
         } else {
+            fields.finish()?; // what is not known is named before what is missing
             return Err(Problem::field("tags", "expected {\"add\":[…],\"remove\":[…]} or a list"));
         };
         fields.finish()?;

@@ -116,10 +116,15 @@ pub async fn excludes_hold_in_every_kind_of_target(world: &mut World) {
         assert_eq!(second.read(world).await, [], "{target:?}");
         assert_eq!(bob.read(world).await, [first.id, then.id], "{target:?}");
     }
-    let mut draft = world.draft(Target::Users(vec![user("bob")]));
-    draft.exclude = Exclude { registrations: Vec::new(), users: vec![user("bob")] };
-    let refused = world.router.publish(&world.app, draft).await;
-    assert!(matches!(refused, Err(PublishError::InvalidTarget(_))), "{refused:?}");
+    for target in [Target::Users(vec![user("bob")]), Target::Registrations(vec![bob.id.clone()])] {
+        let mut draft = world.draft(target.clone());
+        draft.exclude = Exclude { registrations: Vec::new(), users: vec![user("bob")] };
+        let nobody = world.router.publish(&world.app, draft).await.unwrap();
+        assert_eq!(nobody.targeted, 0, "{target:?}");
+        assert_eq!(bob.read(world).await, [], "{target:?}");
+        let status = world.router.message(&world.app, nobody.id).await.unwrap();
+        assert!(status.is_some(), "{target:?}");
+    }
 }
 
 /// Not those it had when the message was published.

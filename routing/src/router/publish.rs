@@ -157,22 +157,23 @@ impl Router {
             }
             Target::Users(users) => {
                 check_len(users.len())?;
-                let users = sorted(users).into_iter().filter(|user| !exclude.users.contains(user));
-                (users.map(Log::User).collect(), None)
+                let mut users = sorted(users);
+                // Where all are excluded the predicate keeps it from everybody.
+                if users.iter().any(|user| !exclude.users.contains(user)) {
+                    users.retain(|user| !exclude.users.contains(user));
+                }
+                (users.into_iter().map(Log::User).collect::<Vec<_>>(), None)
             }
             Target::Topic(topic) => (vec![Log::Topic(topic.clone())], None),
             Target::Tags(expression) => (vec![Log::All], Some(expression.clone())),
             Target::Everyone => (vec![Log::All], None),
         };
-        if logs.is_empty() {
-            return Err(PublishError::InvalidTarget("it excludes all it names"));
-        }
         let predicate = predicate(tags, exclude);
         let audience = self.count_logs(app, &logs, predicate.as_deref())?;
         Ok(Resolved { logs, predicate, audience })
     }
 
-    /// A list of devices is settled here: no entry needs a predicate.
+    /// A list of devices is settled here: no entry needs a predicate, unless all are excluded.
     fn resolve_registrations(
         &self,
         app: &AppId,
@@ -180,19 +181,23 @@ impl Router {
         exclude: &Exclude,
     ) -> Result<Resolved, PublishError> {
         check_len(ids.len())?;
+        let ids = sorted(ids);
         let mut logs = Vec::with_capacity(ids.len());
-        for id in sorted(ids) {
-            let Some(row) = self.0.store.row(app, &id)? else {
-                return Err(PublishError::UnknownRegistration(id));
+        for id in &ids {
+            let Some(row) = self.0.store.row(app, id)? else {
+                return Err(PublishError::UnknownRegistration(id.clone()));
             };
-            let excluded = exclude.registrations.contains(&id)
+            let excluded = exclude.registrations.contains(id)
                 || row.user.is_some_and(|user| exclude.users.contains(&user));
             if !excluded {
-                logs.push(Log::Device(id));
+                logs.push(Log::Device(id.clone()));
             }
         }
         if logs.is_empty() {
-            return Err(PublishError::InvalidTarget("it excludes all it names"));
+            // Accepted like any other, and kept from everybody by its predicate.
+            let logs = ids.into_iter().map(Log::Device).collect();
+            let audience = Audience { count: 0, estimate: false };
+            return Ok(Resolved { logs, predicate: predicate(None, exclude), audience });
         }
         let audience = Audience { count: logs.len() as u64, estimate: false };
         Ok(Resolved { logs, predicate: None, audience })
@@ -209,6 +214,7 @@ impl Router {
         for log in logs {
             match log {
                 Log::Device(_) => audience.count += 1,
+                Log::User(user) if predicate.is_some_and(|p| p.not_users.binary_search(user).is_ok()) => {}
                 Log::User(user) => {
                     let devices = self.0.store.of_user(app, user, usize::MAX)?;
                     let not = |id: &&RegistrationId| {

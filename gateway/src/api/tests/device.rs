@@ -32,6 +32,7 @@ async fn a_wrong_change_is_named() {
     let id = world.device(None).await.registration;
     for (body, code, field) in [
         ("{}", "invalid_field", "tags"),
+        (r#"{"labels":["vip"]}"#, "unknown_field", "labels"),
         (r#"{"tags":1}"#, "invalid_field", "tags"),
         (r#"{"tags":{"add":["not"]}}"#, "invalid_field", "tags.add[0]"),
         (r#"{"tags":{"add":"vip"}}"#, "invalid_field", "tags.add"),
