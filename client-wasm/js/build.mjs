@@ -82,7 +82,7 @@ function lean(glue) {
 /** Everything that makes a build: two builds of the same sources have the same name. */
 async function buildName() {
   const result = await build({ ...common, ...worker, write: false, define: { __BUILD__: '""', __WASM_HASH__: `"${hash}"` } });
-  const digest = createHash('sha256').update(result.outputFiles[0].contents).digest('hex').slice(0, 8);
+  const digest = createHash('sha256').update(result.outputFiles[0].contents).digest('hex').slice(0, 6);
   return `${version}+${digest}`;
 }
 

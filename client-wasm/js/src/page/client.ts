@@ -222,7 +222,7 @@ export class PageClient implements Client {
   #heard(message: ToTab): void {
     switch (message.t) {
       case 'status':
-        this.#setStatus(readable(message.status));
+        this.#setStatus(readable({ ...NOWHERE, ...message.status }));
         return this.#registered(message.status.registration);
       case 'message':
         return this.#inbound.received(message.n, message.m);

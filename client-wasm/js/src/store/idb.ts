@@ -30,7 +30,7 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
       db.onclose = gone;
       resolve(db);
     };
-    request.onblocked = () => reject(new Error('blocked'));
+    request.onblocked = reject;
     request.onerror = () => reject(request.error);
   });
 }

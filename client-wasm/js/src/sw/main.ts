@@ -118,7 +118,7 @@ async function report(db: IDBDatabase): Promise<void> {
       result<Identity | undefined>(tx.objectStore('kv').get('identity')),
       result<Receipt[]>(tx.objectStore('receipts').getAll(null, 1_000)),
     ]);
-    if (!config || !identity || receipts.length === 0) return;
+    if (!config || !identity || !receipts.length) return;
     const secret = btoa(String.fromCharCode(...identity.secret)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
     const response = await fetch(`${config.url}/v1/apps/${config.app}/receipts`, {
       method: 'POST',

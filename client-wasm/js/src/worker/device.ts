@@ -268,7 +268,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     const waiting = await this.#writer.store.receipts();
     const out = new Set(this.#reported.map((receipt) => receipt.q));
     const fresh = waiting.filter((receipt) => !out.has(receipt.q));
-    if (fresh.length === 0) return;
+    if (!fresh.length) return;
     this.#reported.push(...fresh);
     for (const receipt of fresh) this.link.receipt(receipt);
     this.link.say(Say.report);

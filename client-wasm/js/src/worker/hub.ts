@@ -5,6 +5,7 @@
  * there: life lock, then socket lock, then storage and core. Any wasm trap ends the worker; tabs see
  * the life lock fall and start a new one.
  */
+import type { Status } from '../page/api.js';
 import {
   PORT_OLDEST,
   PORT_VERSION,
@@ -130,7 +131,7 @@ export class Hub implements DeviceOwner {
     tab.permission = hello.permission;
     if (hello.place !== undefined) {
       tab.returned = true;
-      for (const log of device.inbox.missedSince(place)) tab.post({ t: 'gap', log, reason: 'away' });
+      for (const log of device.inbox.missedSince(place)) tab.post({ t: 'gap', log, reason: 'retention' });
     }
     device.joined(tab);
     for (const said of waiting.slice(1)) device.from(tab, said);
@@ -241,7 +242,7 @@ export class Hub implements DeviceOwner {
   #tell(port: MessagePort, error: ErrorData): void {
     port.postMessage({ t: 'error', error } satisfies ToTab);
     const state = error.temporary ? 'connecting' : 'closed';
-    const status = { state, reason: `${error.code}`, tier: this.tier, tabs: 1, visibleTabs: 0, reconnects: 0 } as const;
+    const status = { state, reason: `${error.code}` } as Status;
     port.postMessage({ t: 'status', status } satisfies ToTab);
   }
 

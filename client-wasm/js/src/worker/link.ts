@@ -74,8 +74,8 @@ export interface LinkOwner {
   heard(beat: boolean): void;
 }
 
-const STATES: readonly State[] = ['disconnected', 'connecting', 'connected', 'offline', 'closed'];
-const GAPS = ['unspecified', 'retention', 'epoch-changed', 'cursor-ahead', 'corrupt'];
+const STATES = 'disconnected connecting connected offline closed'.split(' ') as State[];
+const GAPS = 'unspecified retention epoch-changed cursor-ahead corrupt'.split(' ');
 const TOKEN_WHYS = ['connect', 'refresh', 'refused', 'refused'] as const;
 const WIPES = ['other-registration', 'refused', 'forgotten'] as const;
 
@@ -85,12 +85,12 @@ const REASONS = [
   ,
   'unreachable',
   'silent',
-  'timed-out',
+  'silent',
   'token-failed',
   'unauthorized',
   'unauthorized',
   'forgotten',
-  'no-tabs',
+  ,
   'protocol-violation',
 ];
 

@@ -169,7 +169,7 @@ export class Tab {
   async #pump(): Promise<void> {
     while (this.listens && this.#credit > 0) {
       const next = this.#next();
-      if (next.length === 0) return;
+      if (!next.length) return;
       const rows = await this.#owner.inbox.rows(next);
       // It may have gone, or come back with another place, while the text was read.
       if (!this.listens) return;
@@ -197,7 +197,7 @@ export class Tab {
       (entry) => this.wants(entry.log) && (entry.expires === 0 || entry.expires > now),
     );
     // Nothing more for it: what lies between is none of its business.
-    if (next.length === 0) this.place = Math.max(this.place, this.#owner.inbox.last);
+    if (!next.length) this.place = Math.max(this.place, this.#owner.inbox.last);
     return next;
   }
 

@@ -43,14 +43,14 @@ export class Tokens {
 
   async #ask(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
     const tried = new Set<Tab>();
-    let reason = 'no tab';
+    let reason = '';
     for (;;) {
       const tab = this.tabs()
         .filter((t) => t.live && t.tokens && !tried.has(t))
         .sort((a, b) => Number(b.visible) - Number(a.visible))[0];
       if (!tab) break;
       tried.add(tab);
-      const answer = (await tab.ask<TokenAnswer>((i) => ({ t: 'token', i, why, user: this.user }), TOKEN_MS)) ?? { failed: 'timed out' };
+      const answer = (await tab.ask<TokenAnswer>((i) => ({ t: 'token', i, why, user: this.user }), TOKEN_MS)) ?? { failed: 'silent' };
       if ('unauthorized' in answer) {
         this.sink.error({ code: 'unauthorized', detail: answer.unauthorized });
         return this.sink.denied();

@@ -43,7 +43,7 @@ export class Topics {
 
   /** The device's subscriptions. */
   list(): string[] {
-    return [...this.#stored].sort();
+    return [...this.#stored];
   }
 
   /** A tab's handler came. */
