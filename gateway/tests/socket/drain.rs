@@ -31,7 +31,9 @@ async fn where_there_are_other_gateways_they_are_named_first() {
     let (mut device, _) = Device::welcomed(&node, hello()).await;
     let draining = tokio::spawn(node.drain());
     match device.next().await {
-        ServerFrame::Redirect(redirect) => assert_eq!(redirect.endpoints[0].url, "wss://b.example/v1/connect"),
+        ServerFrame::Redirect(redirect) => {
+            assert_eq!(redirect.endpoints[0].url, "wss://b.example/v1/connect")
+        }
         other => panic!("{other:?}"),
     }
     device.socket.close(None).await.unwrap();
