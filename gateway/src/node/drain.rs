@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, interval, sleep};
 
-/// Links are told in groups this far apart.
+/// Links are told in groups about this far apart; further where the pace is less than one in this time.
 const STEP: Duration = Duration::from_millis(100);
 /// A drain is over after this long, whatever the pace: who stops a process does not wait for ever (systemd: 90 s).
 const TELLING: Duration = Duration::from_secs(60);
@@ -26,12 +26,12 @@ pub(super) async fn everybody(state: &Arc<AppState>) {
         (!config.gateways.is_empty(), config.limits.drain_per_second)
     };
     let links = state.hub.everybody();
-    let group = group(links.len(), per_second);
-    let mut steps = interval(STEP);
+    let (group, apart) = pace(links.len(), per_second);
+    let mut steps = interval(apart);
     for (step, links) in links.chunks(group).enumerate() {
         steps.tick().await;
         for (n, link) in links.iter().enumerate() {
-            let spread = u32::try_from(n * STEP.as_millis() as usize / links.len()).unwrap_or(0);
+            let spread = u32::try_from(n * apart.as_millis() as usize / links.len()).unwrap_or(0);
             link.post(if elsewhere {
                 Mail::Redirect { after_ms: spread }
             } else {
@@ -49,15 +49,15 @@ pub(super) async fn everybody(state: &Arc<AppState>) {
     gone(state, LEAVING).await;
 }
 
-/// How many links one step tells.
-fn group(links: usize, per_second: u32) -> usize {
+/// How many links one step tells, and how far apart the steps are.
+fn pace(links: usize, per_second: u32) -> (usize, Duration) {
     if per_second == 0 {
-        return links.max(1);
+        return (links.max(1), STEP);
     }
-    let steps = TELLING.as_millis() / STEP.as_millis();
-    let bounded = links.div_ceil(usize::try_from(steps).unwrap_or(1));
-    let paced = usize::try_from(per_second).unwrap_or(usize::MAX) * STEP.as_millis() as usize / 1000;
-    paced.max(bounded).max(1)
+    let bounded = u32::try_from(links.div_ceil(TELLING.as_secs() as usize)).unwrap_or(u32::MAX);
+    let rate = per_second.max(bounded);
+    let group = rate.div_ceil(1000 / STEP.as_millis() as u32);
+    (group as usize, Duration::from_secs(1) * group / rate)
 }
 
 /// When a link that is closed in `step` should come back. The steps are spread over time already; a number that
@@ -86,11 +86,15 @@ mod tests {
 
     #[test]
     fn the_pace_is_kept_unless_the_drain_would_take_too_long() {
-        assert_eq!(group(10_000, 500), 50, "500 a second");
-        assert_eq!(group(10_000, 1), 17, "a minute at most");
-        assert_eq!(group(10_000, 0), 10_000, "no limit");
-        assert_eq!(group(0, 500), 50);
-        assert_eq!(group(3, 1), 1);
+        let ms = Duration::from_millis;
+        assert_eq!(pace(10_000, 500), (50, ms(100)), "500 a second");
+        assert_eq!(pace(10_000, 1), (17, Duration::from_secs(17) / 167), "a minute at most");
+        assert_eq!(pace(10_000, 0), (10_000, ms(100)), "no limit");
+        assert_eq!(pace(0, 500), (50, ms(100)));
+        assert_eq!(pace(0, 0), (1, ms(100)));
+        assert_eq!(pace(20, 5), (1, ms(200)), "5 a second");
+        assert_eq!(pace(3, 1), (1, ms(1000)));
+        assert_eq!(pace(100, 15), (2, Duration::from_secs(2) / 15), "15 a second");
     }
 
     #[test]
