@@ -18,13 +18,16 @@ pub struct Accepted {
     pub publisher: usize,
     /// Counts this publisher's messages.
     pub number: u64,
+    /// Its time-to-live may end before everybody was there to be shown it.
+    pub may_expire: bool,
 }
 
 impl Accepted {
     /// As a line of a ledger.
     #[must_use]
     pub fn line(&self) -> String {
-        format!("{}\t{}\t{}\t{}", self.id, self.log, self.publisher, self.number)
+        let Self { id, log, publisher, number, may_expire } = self;
+        format!("{id}\t{log}\t{publisher}\t{number}\t{may_expire}")
     }
 
     /// Reads a ledger's line.
@@ -39,6 +42,7 @@ impl Accepted {
             log: fields[1].into(),
             publisher: fields[2].parse().unwrap(),
             number: fields[3].parse().unwrap(),
+            may_expire: fields[4].parse().unwrap(),
         }
     }
 }
@@ -88,10 +92,12 @@ pub struct Witness {
 pub struct Verdict {
     /// Messages accepted.
     pub accepted: usize,
-    /// Showings there should be: accepted messages times the devices they are for.
+    /// Showings there should be: accepted messages that may not expire times the devices they are for.
     pub due: usize,
-    /// Showings there were.
+    /// Showings there were of those.
     pub shown: usize,
+    /// Showings of messages that might have expired.
+    pub in_time: usize,
     /// What went wrong; empty is well.
     pub faults: Vec<String>,
 }
@@ -109,7 +115,6 @@ pub fn judge(accepted: &[Accepted], witnesses: &[Witness]) -> Verdict {
         let mut seen = BTreeSet::new();
         let mut last_seq: BTreeMap<&str, u64> = BTreeMap::new();
         let mut last_number: BTreeMap<(&str, usize), u64> = BTreeMap::new();
-        verdict.shown += witness.shown.len();
         for shown in &witness.shown {
             let (id, log) = (shown.id.as_str(), shown.log.as_str());
             if !seen.insert(id) {
@@ -125,6 +130,8 @@ pub fn judge(accepted: &[Accepted], witnesses: &[Witness]) -> Verdict {
                     verdict.faults.push(format!("{device} showed {id} of {log}, not for it"));
                 }
                 Some(origin) => {
+                    let count = if origin.may_expire { &mut verdict.in_time } else { &mut verdict.shown };
+                    *count += 1;
                     let last = last_number.insert((log, origin.publisher), origin.number);
                     if last.is_some_and(|last| last >= origin.number) {
                         verdict.faults.push(format!(
@@ -135,7 +142,7 @@ pub fn judge(accepted: &[Accepted], witnesses: &[Witness]) -> Verdict {
                 }
             }
         }
-        for one in accepted.iter().filter(|one| witness.logs.contains(&one.log)) {
+        for one in accepted.iter().filter(|one| !one.may_expire && witness.logs.contains(&one.log)) {
             verdict.due += 1;
             if !seen.contains(one.id.as_str()) {
                 verdict.faults.push(format!("{device} never showed {} of {}", one.id, one.log));
@@ -161,10 +168,11 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "accepted {} · due {} · shown {} · faults {}",
+            "accepted {} · due {} · shown {} · in time to live {} · faults {}",
             self.accepted,
             self.due,
             self.shown,
+            self.in_time,
             self.faults.len()
         )
     }
@@ -175,7 +183,7 @@ mod tests {
     use super::*;
 
     fn accepted(id: &str, number: u64) -> Accepted {
-        Accepted { id: id.into(), log: "topic:a".into(), publisher: 0, number }
+        Accepted { id: id.into(), log: "topic:a".into(), publisher: 0, number, may_expire: false }
     }
 
     fn shown(id: &str, seq: u64) -> Shown {
@@ -192,6 +200,9 @@ mod tests {
         let both = [accepted("x", 1), accepted("y", 2)];
         assert_eq!(faults(&both, vec![shown("x", 1), shown("y", 2)]), 0);
         assert_eq!(faults(&both, vec![shown("y", 2)]), 1, "lost");
+        let expiring = [Accepted { may_expire: true, ..accepted("x", 1) }, accepted("y", 2)];
+        assert_eq!(faults(&expiring, vec![shown("y", 2)]), 0, "expired");
+        assert_eq!(faults(&expiring, vec![shown("y", 2), shown("x", 3)]), 1, "expiring, but late");
         assert_eq!(faults(&both, vec![shown("x", 1), shown("y", 2), shown("x", 3)]), 1, "twice");
         assert_eq!(faults(&both[..1], vec![shown("x", 1), shown("y", 2)]), 1, "foreign");
         assert_eq!(faults(&both, vec![shown("y", 2), shown("x", 3)]), 1, "publisher's order");

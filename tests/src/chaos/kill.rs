@@ -2,7 +2,8 @@
 //!
 //! Publishers insist with idempotency keys until each message is accepted and write it to a synced
 //! ledger. Devices keep what they showed, and now and then crash themselves. In the end every
-//! accepted message was shown by each matching device, none twice, in the order of its log.
+//! accepted message was shown by each matching device, none twice, in the order of its log; a message
+//! whose time-to-live ended may have been shown, but no more than once and never late.
 
 use crate::{
     device::{Device, Options, Storage},
@@ -242,9 +243,14 @@ impl Publishing {
             count += 1;
             let (target, log) = self.target();
             let key = format!("publisher-{}-{count}", self.number);
-            let message = json!({"target": target, "body": format!("{key} {}", self.random.any())});
+            let mut message = json!({"target": target, "body": format!("{key} {}", self.random.any())});
+            // Some end while gateways die: expiry is torn too, and takes nothing else with it.
+            let may_expire = self.random.chance(20);
+            if may_expire {
+                message["ttl_s"] = (1 + self.random.below(3)).into();
+            }
             let id = self.insist(&message, &key).await;
-            let accepted = Accepted { id, log, publisher: self.number, number: count };
+            let accepted = Accepted { id, log, publisher: self.number, number: count, may_expire };
             self.ledger.write(&[accepted.line()]);
             tokio::time::sleep(Duration::from_millis(self.random.below(40))).await;
         }
