@@ -8,6 +8,7 @@ use crate::{
     },
     gateway::{Gateway, Setup},
     keys::Signer,
+    process,
     wire::{self, Raw, masked, opcode},
 };
 use futures_util::{StreamExt, stream};
@@ -24,6 +25,8 @@ use tokio::io::AsyncWriteExt;
 const AT_ONCE: usize = 256;
 /// Source addresses a crowd comes from; each has some 28,000 ports towards one listener.
 const SOURCES: u8 = 8;
+/// Descriptors for everything but the crowd: listeners, files of the store, pipes, first arrivals.
+const SPARE: usize = 1000;
 
 /// One device of a crowd.
 #[derive(Debug)]
@@ -40,6 +43,13 @@ pub struct Member {
 #[must_use]
 pub fn setup() -> Setup {
     Setup::new().unlimited()
+}
+
+/// As many devices as were asked for, or as many as the descriptors of one process allow.
+#[must_use]
+pub fn crowd(wanted: usize) -> usize {
+    let descriptors = usize::try_from(process::descriptors()).unwrap_or(usize::MAX);
+    wanted.min(descriptors.saturating_sub(SPARE))
 }
 
 /// Where member `number` comes from.

@@ -37,8 +37,12 @@ pub fn me() -> u32 {
     std::process::id()
 }
 
-/// How many file descriptors this process may have.
+/// Lets this process and its children have as many file descriptors as the system allows; how many.
 #[must_use]
 pub fn descriptors() -> u64 {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Raising the soft limit up to the hard one is everybody's right; if it fails, it stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

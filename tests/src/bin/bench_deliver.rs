@@ -50,7 +50,7 @@ async fn main() {
         sockets => {
             let number =
                 |text: Option<&str>, usual| text.map_or(usual, |text| text.parse().expect("a number"));
-            let sockets = number(sockets, 10_000);
+            let sockets = load::crowd(number(sockets, 10_000));
             let paced = number(arguments.next().as_deref(), 60);
             let bursts = number(arguments.next().as_deref(), 4);
             bench(Load { sockets, paced, bursts }).await;

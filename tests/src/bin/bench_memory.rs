@@ -8,7 +8,8 @@ use pulsegate_tests::{gateway::Gateway, load, process};
 
 #[tokio::main]
 async fn main() {
-    let count = std::env::args().nth(1).map_or(15_000, |text| text.parse().expect("a number"));
+    let wanted = std::env::args().nth(1).map_or(15_000, |text| text.parse().expect("a number"));
+    let count = load::crowd(wanted);
     let setup = load::setup();
     let gateway = Gateway::start(&setup).await;
     // The first ones pay for what every process has once: pools, tables, code paged in.

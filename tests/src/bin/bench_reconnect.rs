@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 #[tokio::main]
 async fn main() {
-    let count = std::env::args().nth(1).map_or(15_000, |text| text.parse().expect("a number"));
+    let wanted = std::env::args().nth(1).map_or(15_000, |text| text.parse().expect("a number"));
+    let count = load::crowd(wanted);
     let setup = load::setup();
     let gateway = Gateway::start(&setup).await;
     let crowd = load::gather(&gateway, &setup.signer, count, |number| format!("t/{}", number % 100)).await;
