@@ -148,9 +148,30 @@ async fn a_new_epoch_is_told_to_every_device_and_keeps_the_messages() {
     world.restart(embedded(dir.path())).await;
     assert_eq!(world.router.epoch(), new);
     let connected = device.connect(&mut world).await.unwrap();
-    let named = connected.starts.iter().filter(|start| start.gap.is_some()).count();
-    assert_eq!(named, device.stored.len());
+    assert!(connected.starts.iter().all(|start| start.gap.is_some()));
     assert_eq!(device.take_all(&world).await, [second]);
+}
+
+#[tokio::test]
+async fn a_new_epoch_is_told_once_to_a_device_that_names_no_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(embedded(dir.path())).await;
+    let mut device = world.subscriber(&["news"]).await;
+    device.disconnect(&world).await;
+    let said = world.say("news").await;
+    world.router.shutdown().await.unwrap();
+    new_epoch(dir.path()).unwrap();
+    world.restart(embedded(dir.path())).await;
+    device.stored.clear();
+    let connected = device.connect(&mut world).await.unwrap();
+    let reasons: Vec<_> =
+        connected.starts.iter().map(|start| start.gap.as_ref().map(|gap| gap.reason)).collect();
+    assert!(reasons.iter().all(|reason| *reason == Some(GapReason::EpochChanged)), "{reasons:?}");
+    assert_eq!(device.take_all(&world).await, [said], "goes on where it began to read");
+    device.disconnect(&world).await;
+    device.stored.clear();
+    let connected = device.connect(&mut world).await.unwrap();
+    assert!(connected.starts.iter().all(|start| start.recovered));
 }
 
 #[tokio::test]

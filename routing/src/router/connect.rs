@@ -10,7 +10,7 @@ use crate::{
     MadeBy, ReaderView, SessionRef, StartInfo, StoreError,
 };
 use core::time::Duration;
-use pulsegate_proto::id::{AppId, Position, RegistrationId, Seq};
+use pulsegate_proto::id::{AppId, Epoch, Position, RegistrationId, Seq};
 use subtle::ConstantTimeEq as _;
 
 /// Entries looked at, a log, to count what a device stored but had not acked when its link broke.
@@ -96,7 +96,7 @@ impl Router {
             .map(|(log, began)| {
                 let fresh = newly(&log).then_some(true);
                 let progress = progress.of(&log);
-                self.start(app, ask, log, began, progress, fresh)
+                self.start(app, ask, log, began, progress, fresh, old.epoch)
             })
             .collect();
         let superseded = old.session.as_ref().map(|s| Self::session(app, &old.id, s));
@@ -137,6 +137,7 @@ impl Router {
             boot: String::new(),
             agent: String::new(),
             ephemeral: false,
+            epoch: self.0.store.epoch(),
             web_push: None,
             last_link: None,
         };
@@ -145,7 +146,7 @@ impl Router {
         let logs: Vec<(Log, Seq)> = row.logs().collect();
         let starts = logs
             .into_iter()
-            .map(|(log, began)| self.start(app, ask, log, began, None, Some(recovered)))
+            .map(|(log, began)| self.start(app, ask, log, began, None, Some(recovered), row.epoch))
             .collect();
         Ok(self.connected(app, row, Some(secret), starts, None, None))
     }
@@ -156,6 +157,7 @@ impl Router {
         row.boot.clone_from(&ask.boot);
         row.agent.clone_from(&ask.agent);
         row.ephemeral = ask.ephemeral;
+        row.epoch = self.0.store.epoch();
         row.last_seen = self.0.clock.now();
         row.idle = self.0.idle.of(row);
     }
@@ -195,7 +197,8 @@ impl Router {
     }
 
     /// Where `log` goes on. `fresh`: the device begins to read it now, and `false` says that
-    /// something it had before is lost.
+    /// something it had before is lost. `known`: the incarnation its last link was told of.
+    #[expect(clippy::too_many_arguments, reason = "each decides; a struct would be made for this call alone")]
     fn start(
         &self,
         app: &AppId,
@@ -204,6 +207,7 @@ impl Router {
         began: Seq,
         progress: Option<&ProgressLog>,
         fresh: Option<bool>,
+        known: Epoch,
     ) -> StartInfo {
         let log = LogKey::new(app, log);
         let (epoch, head) = (self.0.store.epoch(), self.0.store.head());
@@ -225,6 +229,11 @@ impl Router {
             }
             (None, _, Some(reason)) => (own, Some(GapInfo { after: 0, resume: own, reason })),
             (None, Some(cursor), None) => (cursor.seq.max(began), None),
+            // It names no place, and ours is of a store that is no more: what was lost is told all the same.
+            (None, None, None) if known != epoch => {
+                let reason = GapReason::EpochChanged;
+                (own, Some(GapInfo { after: 0, resume: own, reason }))
+            }
             (None, None, None) => (own, None),
         };
         let floor = self.0.store.floor(&log);

@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use core::time::Duration;
-use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
+use pulsegate_proto::id::{AppId, Epoch, MessageId, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
 use pulsegate_proto::time::UnixMs;
 use std::sync::Arc;
 
@@ -321,6 +321,8 @@ pub struct Row {
     pub agent: String,
     /// It dies with its link.
     pub ephemeral: bool,
+    /// The incarnation its last link was told of: of another one, our own cursors mean nothing.
+    pub epoch: Epoch,
     /// Where the browser's push service takes messages.
     pub web_push: Option<WebPush>,
     /// How the last link ended.

@@ -26,7 +26,7 @@ pub(crate) fn encode_row(row: &Row) -> Vec<u8> {
     e.some(row.session.as_ref(), |e, session| {
         e.text(session.as_str());
     });
-    e.text(&row.boot).text(&row.agent).u8(u8::from(row.ephemeral));
+    e.text(&row.boot).text(&row.agent).u8(u8::from(row.ephemeral)).num(row.epoch);
     e.some(row.web_push.as_ref(), |e, push| {
         e.text(&push.endpoint).bytes(&push.p256dh).bytes(&push.auth);
     });
@@ -75,6 +75,7 @@ pub(crate) fn decode_row(payload: &[u8]) -> Result<Row, Damaged> {
         boot: d.text()?.to_owned(),
         agent: d.text()?.to_owned(),
         ephemeral: read_flag(&mut d)?,
+        epoch: d.num()?,
         web_push: d.some(|d| {
             Ok(WebPush {
                 endpoint: d.text()?.to_owned(),
