@@ -25,7 +25,7 @@ after(async () => {
 const open = (more) => stage.open('tab', { topic: 'news', foreground: 'always', ...more });
 const number = (title) => Number(title.split(' ').at(-1));
 
-test('ten kills of the whole browser under traffic lose nothing and show nothing twice', { timeout: 110_000 }, async (t) => {
+test('ten kills of the whole browser under traffic show nothing twice and lose only what the browser itself threw away', { timeout: 110_000 }, async (t) => {
   let tab = await open();
   await stage.allowNotifications(tab);
   // The browser writes what a page keeps in localStorage a few seconds later; by it the page knows
