@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { shrink } from './minify.mjs';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const dist = path('../dist');
@@ -82,7 +83,7 @@ function lean(glue) {
 /** Everything that makes a build: two builds of the same sources have the same name. */
 async function buildName() {
   const result = await build({ ...common, ...worker, write: false, define: { __BUILD__: '""', __WASM_HASH__: `"${hash}"` } });
-  const digest = createHash('sha256').update(result.outputFiles[0].contents).digest('hex').slice(0, 6);
+  const digest = createHash('sha256').update(await shrink(result.outputFiles[0].text, { module: false })).digest('hex').slice(0, 6);
   return `${version}+${digest}`;
 }
 
@@ -137,6 +138,9 @@ await build({
     setup: (b) => b.onResolve({ filter: /page\/index\.js$/ }, () => ({ path: './pulsegate.js', external: true })),
   }],
 });
+for (const [file, module] of [['pulsegate-worker.js', false], ['pulsegate.js', true], ['react.js', true]]) {
+  await writeFile(`${dist}/${file}`, await shrink(await readFile(`${dist}/${file}`, 'utf8'), { module }));
+}
 await writeFile(`${dist}/pulsegate-worker.wasm`, wasm);
 
 execFileSync(process.execPath, [
