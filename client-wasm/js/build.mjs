@@ -3,12 +3,12 @@
 //
 // Reads ../pkg, where `wasm-bindgen --target web` and `wasm-opt` left the core.
 import { createHash } from 'node:crypto';
-import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { shorten } from './core.mjs';
+import { writePackage } from './manifest.mjs';
 import { shrink } from './minify.mjs';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
@@ -62,11 +62,15 @@ await mkdir(dist, { recursive: true });
 const name = await buildName();
 const define = { __BUILD__: JSON.stringify(name), __WASM_HASH__: JSON.stringify(hash) };
 
-await build({ ...common, ...worker, define });
-await build({ ...common, define, format: 'esm', entryPoints: [path('src/page/index.ts')], outfile: `${dist}/pulsegate.js` });
-await build({
-  ...common,
-  define,
+/** Builds a script; what each module costs in it goes beside the core, for the report of sizes. */
+async function emit(part, options) {
+  const { metafile } = await build({ ...common, define, ...options, metafile: true });
+  await writeFile(path(`../pkg/${part}.meta.json`), JSON.stringify(metafile));
+}
+
+await emit('worker', worker);
+await emit('page', { format: 'esm', entryPoints: [path('src/page/index.ts')], outfile: `${dist}/pulsegate.js` });
+await emit('react', {
   format: 'esm',
   entryPoints: [path('src/react/index.ts')],
   outfile: `${dist}/react.js`,
@@ -82,44 +86,7 @@ for (const [file, module] of [['pulsegate-worker.js', false], ['pulsegate.js', t
 }
 await writeFile(`${dist}/pulsegate-worker.wasm`, wasm);
 
-execFileSync(process.execPath, [
-  path('node_modules/typescript/bin/tsc'), '--project', path('tsconfig.json'),
-  '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', `${dist}/types`,
-], { stdio: 'inherit' });
-for (const inner of ['worker', 'sw', 'store']) await rm(`${dist}/types/${inner}`, { recursive: true, force: true });
-await writeFile(`${dist}/index.d.ts`, "export * from './types/page/index.js';\n");
-await writeFile(`${dist}/react.d.ts`, "export * from './types/react/index.js';\n");
-
-await cp(path('src/init/init.mjs'), `${dist}/init.mjs`);
-await chmod(`${dist}/init.mjs`, 0o755);
-await cp(path('README.md'), `${dist}/README.md`);
-for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) await cp(path(`../../${licence}`), `${dist}/${licence}`);
-await writeFile(`${dist}/package.json`, `${JSON.stringify({
-  name: 'pulsegate',
-  version,
-  description: 'Self-hosted push for the web: one connection per browser, every message once, notifications shown once',
-  license: 'Apache-2.0 OR MIT',
-  repository: { type: 'git', url: 'git+https://github.com/pulsegate/pulsegate.git', directory: 'client-wasm' },
-  keywords: ['push', 'notifications', 'websocket', 'pubsub', 'realtime'],
-  type: 'module',
-  sideEffects: false,
-  engines: { node: '>=20' },
-  exports: {
-    '.': { types: './index.d.ts', default: './pulsegate.js' },
-    './react': { types: './react.d.ts', default: './react.js' },
-    './pulsegate-worker.js': './pulsegate-worker.js',
-    './pulsegate-worker.wasm': './pulsegate-worker.wasm',
-    './package.json': './package.json',
-  },
-  types: './index.d.ts',
-  bin: { pulsegate: 'init.mjs' },
-  peerDependencies: { react: '>=18' },
-  peerDependenciesMeta: { react: { optional: true } },
-  files: [
-    'pulsegate.js', 'react.js', 'index.d.ts', 'react.d.ts', 'types', 'init.mjs',
-    'pulsegate-worker.js', 'pulsegate-worker.wasm', 'LICENSE-APACHE', 'LICENSE-MIT',
-  ],
-}, null, 2)}\n`);
+await writePackage(dist, version);
 
 console.log(`pulsegate ${name}, wasm ${hash}`);
 for (const [file, bar] of Object.entries(BARS)) {

@@ -1,135 +1,150 @@
-// The tarball that `npm publish` would send, installed as a stranger would install it: into a page
-// built by Vite, into a page without any tool, and into Node.
+// The tarball that `npm publish` would send, looked at as a registry, a compiler and a stranger would.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { cp, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { build } from 'vite';
-import { DIST } from '../browser/lib/app-server.mjs';
-import { launch } from '../browser/lib/chromium.mjs';
-import { startGateway } from '../browser/lib/gateway.mjs';
-import { until } from '../browser/lib/until.mjs';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import * as esbuild from 'esbuild';
+import { publint } from 'publint';
+import typescript from 'typescript';
+import { HERE, run, workshop } from './lib/packed.mjs';
 
-const run = promisify(execFile);
-const here = fileURLToPath(new URL('.', import.meta.url));
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css' };
-let folder;
-let tarball;
-let gateway;
-let browser;
-let site;
+let shop;
+let manifest;
+let root;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pulsegate-package-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: DIST });
-  const packed = JSON.parse(stdout);
-  tarball = join(folder, Object.values(packed)[0].filename);
-  site = await serve(folder);
-  gateway = await startGateway({ origins: [site.origin], secret: Buffer.alloc(32, 7) });
-  browser = await launch();
+  shop = await workshop('package');
+  manifest = JSON.parse(await readFile(join(shop.installed, 'package.json'), 'utf8'));
+  root = await shop.project('types', 'types');
 });
 
-after(async () => {
-  await browser?.close();
-  await gateway?.stop();
-  site?.stop();
-  await rm(folder, { recursive: true, force: true });
+after(() => shop?.close());
+
+test('the tarball carries exactly these files', async () => {
+  const { stdout } = await run('tar', ['-tzf', shop.tarball]);
+  assert.deepEqual(stdout.trim().split('\n').map((name) => name.replace('package/', '')).sort(), [
+    'LICENSE-APACHE',
+    'LICENSE-MIT',
+    'README.md',
+    'index.d.ts',
+    'init.mjs',
+    'package.json',
+    'pulsegate-worker.js',
+    'pulsegate-worker.wasm',
+    'pulsegate.js',
+    'react.d.ts',
+    'react.js',
+    'types/page/api.d.ts',
+    'types/page/error.d.ts',
+    'types/page/index.d.ts',
+    'types/react/index.d.ts',
+  ]);
 });
 
-/** Serves a folder as any static host does: no special headers. */
-async function serve(root) {
-  const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname));
-    const file = join(root, path.endsWith('/') ? `${path}index.html` : path);
-    const content = await readFile(file).catch(() => null);
-    response.writeHead(content ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' }).end(content);
-  });
-  await new Promise((done) => { server.listen(0, '127.0.0.1', done); });
-  return { origin: `http://127.0.0.1:${server.address().port}`, stop: () => { server.closeAllConnections(); server.close(); } };
-}
-
-/** A fresh project with the tarball installed, and nothing fetched from anywhere. */
-async function project(name, from) {
-  const root = join(folder, name);
-  await mkdir(root);
-  if (from) await cp(join(here, from), root, { recursive: true });
-  await writeFile(join(root, 'package.json'), JSON.stringify({ name, version: '1.0.0', private: true, type: 'module' }));
-  await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball], { cwd: root });
-  return root;
-}
-
-const init = (root, ...more) => run(process.execPath, [join(root, 'node_modules/.bin/pulsegate'), 'init', ...more], { cwd: root });
-
-async function receivesOneMessage(address, title) {
-  const tab = await browser.open(address);
-  await until('the subscription', () => tab.run('document.documentElement.dataset.ready === "true"'))
-    .catch((fault) => { throw new Error(`${fault.message}: ${tab.console.join(' | ')}`); });
-  await gateway.publish('news', title);
-  await until('the message', () => tab.run(`[...document.querySelectorAll('#came li')].some((item) => item.textContent === ${JSON.stringify(title)})`));
-  assert.equal(await tab.run(`document.querySelectorAll('#came li').length`), 1);
-  await tab.close();
-}
-
-test('a page built by Vite receives a message', async (t) => {
-  const root = await project('vite', 'vite-page');
-  await init(root, 'public');
-  // The worker is served at the root of the origin in a real site; here under the site's folder.
-  await build({ root, base: '/vite/dist/', logLevel: 'warn', build: { target: 'esnext', minify: true } });
-  await cp(join(root, 'public/pulsegate-worker.js'), join(folder, 'pulsegate-worker.js'));
-  await cp(join(root, 'public/pulsegate-worker.wasm'), join(folder, 'pulsegate-worker.wasm'));
-  const { size } = await stat(join(root, 'dist/pulsegate-worker.wasm'));
-  await receivesOneMessage(`${site.origin}/vite/dist/?url=${encodeURIComponent(gateway.url)}`, 'to Vite');
-  t.diagnostic(`built by Vite; the worker's wasm beside it has ${size} bytes and no bundler saw it`);
-});
-
-test('a page with nothing but a script tag receives a message', async () => {
-  const root = await project('plain', 'plain-page');
-  await init(root, folder);
-  await receivesOneMessage(`${site.origin}/plain/?url=${encodeURIComponent(gateway.url)}`, 'to the plain page');
-});
-
-test('Node imports the package and nothing happens', async () => {
-  const root = await project('node');
-  await writeFile(join(root, 'use.js'), `
-    import * as pulsegate from 'pulsegate';
-    console.log(typeof pulsegate.createClient, typeof pulsegate.PushError);
-  `);
-  // Ends by itself: an import leaves no timer, socket or worker behind.
-  const { stdout, stderr } = await run(process.execPath, ['use.js'], { cwd: root, timeout: 10_000 });
-  assert.equal(stdout.trim(), 'function function');
-  assert.equal(stderr, '');
-});
-
-test('init --check fails a build whose worker is of another version', async () => {
-  const root = await project('checked');
-  await init(root, 'public');
-  await init(root, '--check', 'public');
-  await writeFile(join(root, 'public/pulsegate-worker.js'), '/* an older one */');
-  await assert.rejects(init(root, '--check', 'public'), (fault) => fault.code !== 0 && /pulsegate init/.test(fault.stderr + fault.stdout));
-});
-
-test('the tarball carries what it needs and no more', async () => {
-  const root = await project('content');
-  const files = (await run('tar', ['-tzf', tarball])).stdout.split('\n').filter(Boolean).map((name) => name.replace('package/', ''));
-  for (const name of ['package.json', 'README.md', 'pulsegate.js', 'index.d.ts', 'pulsegate-worker.js', 'pulsegate-worker.wasm']) {
-    assert.ok(files.includes(name), `${name} is in the tarball`);
-  }
-  const manifest = JSON.parse(await readFile(join(root, 'node_modules/pulsegate/package.json'), 'utf8'));
+test('the manifest brings nobody along and is ready for provenance', async () => {
+  assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+  assert.deepEqual(manifest.scripts ?? {}, {}, 'nothing runs where it is installed');
   assert.equal(manifest.sideEffects, false);
-  assert.deepEqual(Object.keys(manifest.dependencies ?? {}), [], 'it brings nobody along');
+  // What the registry compares with the build that signs: the repository, and where in it.
+  assert.deepEqual(manifest.publishConfig, { access: 'public', provenance: true });
+  assert.match(manifest.repository.url, /^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/);
+  assert.ok((await stat(join(HERE, '../..', manifest.repository.directory, 'package.json'))).isFile(), 'the repository has that folder');
+  assert.ok((await stat(join(shop.installed, manifest.bin.pulsegate))).mode & 0o100, 'the command can be run');
 });
 
-test('every error code has its page, and every page its code', async () => {
-  const source = await readFile(join(here, '../../client-wasm/js/src/page/error.ts'), 'utf8');
-  const table = source.slice(source.indexOf('CODES = {'), source.indexOf('} as const'));
-  const codes = [...table.matchAll(/^\s+'?([a-z-]+)'?: (?:true|false),/gm)].map(([, code]) => code).sort();
-  assert.ok(codes.length > 10, 'the table of codes was found');
-  const pages = (await readdir(join(here, '../../docs/errors'))).filter((name) => name !== 'README.md').map((name) => name.replace('.md', '')).sort();
-  assert.deepEqual(pages, codes);
+test('publint has nothing to say', async () => {
+  const { messages } = await publint({ pkgDir: shop.installed, strict: true });
+  assert.deepEqual(messages.map(({ code, path }) => `${code} at ${path.join('.')}`), []);
+});
+
+test('arethetypeswrong finds the types right for every way to resolve them', async () => {
+  const tarball = createPackageFromTarballData(new Uint8Array(await readFile(shop.tarball)));
+  // The worker's files are no modules: they are named in `exports` for scripts that copy them.
+  const { problems, entrypoints } = await checkPackage(tarball, { excludeEntrypoints: [/pulsegate-worker/, './package.json'] });
+  assert.deepEqual(Object.keys(entrypoints).sort(), ['.', './react']);
+  // The package has ES modules alone. That a CommonJS module of Node can require them all the same is
+  // a test of the matrix; everything else that may be wrong with types is a fault.
+  assert.deepEqual(problems.filter(({ kind }) => kind !== 'CJSResolvesToESM'), []);
+});
+
+// `module` and `moduleResolution` as people pair them. Resolution `classic` finds no package at all.
+const WAYS = [['ESNext', 'node10'], ['Node16', 'node16'], ['NodeNext', 'nodenext'], ['ESNext', 'bundler'], ['Preserve', 'bundler']];
+const STRICT = { strict: true, exactOptionalPropertyTypes: true, noEmit: true };
+
+for (const [module, resolution] of WAYS) {
+  test(`TypeScript 5 reads the types with module ${module} and moduleResolution ${resolution}`, () => {
+    const { options } = typescript.convertCompilerOptionsFromJson({ ...STRICT, target: 'es2022', lib: ['es2022', 'dom'], types: [], module, moduleResolution: resolution }, root);
+    const program = typescript.createProgram([join(root, 'use.ts')], options, { ...host(options), getCurrentDirectory: () => root });
+    const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(shop.folder));
+    assert.ok(ours.some(({ fileName }) => fileName.endsWith('types/page/api.d.ts')), 'the types were found');
+    const faults = [...program.getOptionsDiagnostics(), ...ours.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])];
+    assert.equal(typescript.formatDiagnostics(faults, host(options)), '');
+  });
+}
+
+/** A compiler host that reads each library file once for all ways. */
+const read = new Map();
+function host(options) {
+  const own = typescript.createCompilerHost(options);
+  return {
+    ...own,
+    getSourceFile(name, ...more) {
+      if (!/typescript.lib.lib\./.test(name)) return own.getSourceFile(name, ...more);
+      if (!read.has(name)) read.set(name, own.getSourceFile(name, ...more));
+      return read.get(name);
+    },
+  };
+}
+
+for (const [module, resolution] of [['NodeNext', 'nodenext'], ['ESNext', 'bundler']]) {
+  test(`TypeScript 7 reads the types with module ${module} and moduleResolution ${resolution}`, async () => {
+    const options = [
+      '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipDefaultLibCheck', '--ignoreConfig',
+      '--target', 'es2022', '--lib', 'es2022,dom', '--module', module, '--moduleResolution', resolution,
+    ];
+    await run(process.execPath, [join(HERE, 'node_modules/typescript-7/bin/tsc'), ...options, 'use.ts'], { cwd: root })
+      .catch((fault) => { throw new Error(fault.stdout + fault.stderr); });
+  });
+}
+
+/** What a bundler makes of these lines when it may throw away whatever is not used. */
+async function shaken(contents) {
+  const { outputFiles } = await esbuild.build({
+    stdin: { contents, resolveDir: shop.folder }, bundle: true, minify: true, write: false, format: 'esm', external: ['react'], logLevel: 'silent',
+  });
+  return outputFiles[0].text.trim();
+}
+
+test('an app that imports the package and uses nothing of it carries nothing', async () => {
+  assert.equal(await shaken("import 'pulsegate'; import 'pulsegate/react';"), '');
+  assert.equal(await shaken("import { createClient } from 'pulsegate'; import { usePushClient } from 'pulsegate/react';"), '');
+});
+
+test('page and hooks share one copy of the client', async () => {
+  const both = await shaken("export { createClient, PushError } from 'pulsegate'; export * from 'pulsegate/react';");
+  const page = await shaken("export { createClient, PushError } from 'pulsegate';");
+  const hooks = (await readFile(join(shop.installed, 'react.js'))).length;
+  assert.ok(both.length < page.length + hooks + 200, `${both.length} bytes together, ${page.length} and ${hooks} apart`);
+});
+
+test('nothing in the package asks a bundler for a worker, for wasm or for eval', async () => {
+  for (const script of ['pulsegate.js', 'react.js']) {
+    const text = await readFile(join(shop.installed, script), 'utf8');
+    for (const trap of ['import.meta.url', 'WebAssembly', '.wasm"', 'eval(', 'new Function', 'process.env', 'import(']) {
+      assert.ok(!text.includes(trap), `${script} has ${trap}`);
+    }
+  }
+});
+
+test('npx pulsegate init puts the files of the package into public, and init --check holds a build to them', async () => {
+  const site = await shop.project('init');
+  await run('npx', ['--no-install', 'pulsegate', 'init', 'public/'], { cwd: site });
+  for (const name of ['pulsegate-worker.js', 'pulsegate-worker.wasm']) {
+    assert.deepEqual(await readFile(join(site, 'public', name)), await readFile(join(shop.installed, name)));
+  }
+  await shop.command(site, 'init', '--check', 'public/');
+  await cp(join(shop.installed, 'pulsegate.js'), join(site, 'public/pulsegate-worker.js'));
+  await assert.rejects(shop.command(site, 'init', '--check', 'public/'), ({ code, stderr }) => code === 1 && /npx pulsegate init public/.test(stderr));
 });
