@@ -18,11 +18,15 @@ export async function workshop(name) {
   const folder = join(HERE, 'work', name);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: DIST });
-  const tarball = join(folder, Object.values(JSON.parse(stdout))[0].filename);
+  const tarball = process.env.PULSEGATE_TARBALL ?? await pack(folder);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: `work-${name}`, version: '1.0.0', private: true, type: 'module' }));
   await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', tarball], { cwd: folder });
   return new Workshop(folder, tarball);
+}
+
+async function pack(folder) {
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: DIST });
+  return join(folder, Object.values(JSON.parse(stdout))[0].filename);
 }
 
 class Workshop {

@@ -17,10 +17,12 @@ export function recorder(suite, versions) {
     await mkdir(FOLDER, { recursive: true });
     await writeFile(join(FOLDER, `${suite}.json`), `${JSON.stringify({ suite, rows, versions }, null, 2)}\n`);
   });
-  return (row, column, sentence, body) => test(sentence, async (t) => {
+  return (row, column, sentence, body) => {
     const cell = { table: 'bundler', group: 'package', row, column, result: 'failed' };
     rows.push(cell);
-    await body(t);
-    cell.result = 'passed';
-  });
+    return test(sentence, async (t) => {
+      await body(t);
+      cell.result = 'passed';
+    });
+  };
 }
