@@ -1,6 +1,8 @@
 /**
  * Pulsegate in a page: one connection per browser, every message once, notifications that stay shown
  * once. Importing does nothing; `createClient` connects.
+ *
+ * @module pulsegate
  */
 import type { Client, ClientOptions } from './api.js';
 import { PageClient } from './client.js';

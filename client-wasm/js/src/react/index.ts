@@ -1,8 +1,10 @@
 /**
  * React hooks. Safe under StrictMode, which mounts, unmounts and mounts again: the client is kept for
  * a moment after its last user, so the second mount finds it. On a server they render `disconnected`.
+ *
+ * @module pulsegate/react
  */
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import {
   createClient,
   type Client,
@@ -37,10 +39,12 @@ function use(options: ClientOptions): Shared {
   } else {
     const current = { current: options };
     // Callbacks of the latest render, not of the first.
-    const { getToken } = options;
+    const { getToken, onMessage } = options;
     const client = createClient({
       ...options,
       ...(getToken && { getToken: (request) => current.current.getToken?.(request) ?? null }),
+      // Given or not decides whether this tab takes messages at all.
+      ...(onMessage && { onMessage: (message) => current.current.onMessage?.(message) }),
       onError: (error) => current.current.onError?.(error),
     });
     shared = { client, users: 0, options: current };
@@ -66,13 +70,20 @@ function release(name: string, shared: Shared): void {
 export function usePushClient(options: ClientOptions | null): Client | null {
   const [client, setClient] = useState<Client | null>(null);
   const latest = useRef(options);
-  latest.current = options;
+  const held = useRef<Shared | null>(null);
   const name = options && nameOf(options);
+  // Not while rendering: a render may be thrown away, and its callbacks with it.
+  useEffect(() => {
+    latest.current = options;
+    if (options && held.current) held.current.options.current = options;
+  });
   useEffect(() => {
     if (!name || !latest.current) return undefined;
     const shared = use(latest.current);
+    held.current = shared;
     setClient(shared.client);
     return () => {
+      held.current = null;
       setClient(null);
       release(name, shared);
     };
@@ -84,8 +95,9 @@ const NOWHERE: Status = { state: 'disconnected', tabs: 0, visibleTabs: 0, reconn
 
 /** How the connection is doing. */
 export function usePushStatus(client: Client | null): Status {
+  const listen = useCallback((changed: () => void) => client?.on('state', changed) ?? (() => undefined), [client]);
   return useSyncExternalStore(
-    (changed) => client?.on('state', changed) ?? (() => undefined),
+    listen,
     () => client?.status ?? NOWHERE,
     () => NOWHERE,
   );
@@ -101,6 +113,8 @@ export interface SubscriptionStatus {
   readonly error?: PushError;
 }
 
+const UNKNOWN: SubscriptionStatus = { ready: false, gaps: 0 };
+
 /**
  * Handles a topic's messages while the component is mounted. The handler may change at every render;
  * unmounting detaches it and leaves the device subscribed (unless `durable` is false).
@@ -109,21 +123,29 @@ export function useSubscription(
   client: Client | null,
   topic: string | null,
   handler: MessageHandler,
-  { durable = true }: Pick<SubscribeOptions, 'durable'> = {},
+  options: Pick<SubscribeOptions, 'durable'> = {},
 ): SubscriptionStatus {
+  const { durable = true } = options;
   const latest = useRef(handler);
-  latest.current = handler;
-  const [status, setStatus] = useState<SubscriptionStatus>({ ready: false, gaps: 0 });
   useEffect(() => {
-    setStatus({ ready: false, gaps: 0 });
+    latest.current = handler;
+  });
+  const [status, setStatus] = useState(UNKNOWN);
+  useEffect(() => {
+    setStatus(UNKNOWN);
     if (!client || topic === null) return undefined;
+    // What is told of a topic after this component left it is nothing to the one that came after.
+    let here = true;
+    const told = (next: (before: SubscriptionStatus) => SubscriptionStatus) => here && setStatus(next);
+    const failed = (error: PushError) => told(({ gaps }) => ({ ready: false, gaps, error }));
     const sub = client.subscribe(topic, (message) => latest.current(message), { durable });
-    sub.on('subscribed', ({ recovered }) =>
-      setStatus(({ gaps }) => ({ ready: true, gaps: recovered ? gaps : gaps + 1 })),
-    );
-    sub.on('error', (error) => setStatus(({ gaps }) => ({ ready: false, gaps, error })));
-    sub.ready.catch((error: PushError) => setStatus(({ gaps }) => ({ ready: false, gaps, error })));
-    return () => sub.detach();
+    sub.on('subscribed', ({ recovered }) => told(({ gaps }) => ({ ready: true, gaps: recovered ? gaps : gaps + 1 })));
+    sub.on('error', failed);
+    sub.ready.catch(failed);
+    return () => {
+      here = false;
+      sub.detach();
+    };
   }, [client, topic, durable]);
   return status;
 }
