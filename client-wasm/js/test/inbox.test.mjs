@@ -1,14 +1,13 @@
 // The inbox on a store: nothing is lost, nothing comes twice, and there is an end to its size.
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { freshBrowser } from './support/browser.mjs';
 import { load, message, settle } from './support/load.mjs';
 
-globalThis.IDBKeyRange = IDBKeyRange;
 const { Inbox, IdbStore, MemoryStore, Writer, Superseded, openDatabase, merge, INBOX_BYTES } =
   await load('worker/inbox.ts', 'store/idb.ts', 'store/memory.ts', 'store/writer.ts', 'store/store.ts');
 
-beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+beforeEach(freshBrowser);
 
 const config = { url: 'http://gateway', app: 'shop', user: '' };
 

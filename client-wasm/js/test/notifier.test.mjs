@@ -11,13 +11,13 @@ beforeEach(() => mock.timers.reset());
 /** Promises only: time is the test's. */
 const turn = async () => { for (let i = 0; i < 60; i++) await Promise.resolve(); };
 
-async function stage({ policy = 'always', rows = [] } = {}) {
+async function stage({ policy = 'always', rows = [], marks = new Map() } = {}) {
   mock.timers.enable({ apis: ['setTimeout'] });
   const tabs = [];
   const store = new MemoryStore(rows);
   const writer = new Writer(store, { free: () => ({}), failed: () => store, superseded() {} });
   const awaited = (entry) => tabs.some(({ tab }) => tab.has(entry) || tab.awaits(entry));
-  const inbox = new Inbox(writer, { now: () => 1, needed: () => true, awaited, dropped() {}, receipts() {}, settled() {} }, await store.load());
+  const inbox = new Inbox(writer, { now: () => 1, needed: () => true, awaited, dropped() {}, receipts() {}, settled() {} }, { ...await store.load(), shown: marks });
   const closes = [];
   const notifier = new Notifier({ inbox, tabs: () => tabs.map(({ tab }) => tab), foreground: () => policy, keepCloses: (ids) => closes.push(...ids) });
   /** `answers` false: it never says whether it showed. */
@@ -134,13 +134,47 @@ test('a notification whose tag a newer one took is not shown any more', async ()
   assert.equal(older.p, 0);
 });
 
-test('what is read from storage is shown as a repeat', async () => {
+test('what an earlier worker was about to show is left to a handler for five seconds, then shown as a repeat', async () => {
   const row = { ...message(1, { note: { title: 't', body: 'b' } }), n: 1, h: 0, p: 1, bytes: 1 };
+  const { open, notifier } = await stage({ rows: [row], marks: new Map([[row.id, false]]) });
+  const { shown } = open();
+  notifier.retry();
+  await turn();
+  assert.deepEqual(shown, []);
+  mock.timers.tick(5_000);
+  await turn();
+  assert.deepEqual(shown, [{ body: 'body 1', again: true }]);
+});
+
+test('what no earlier worker was about to show is shown like anything new', async () => {
+  const row = { ...message(1, { note: { title: 't', body: 'b' } }), n: 1, h: 1, p: 1, bytes: 1 };
   const { open, notifier } = await stage({ rows: [row] });
   const { shown } = open();
   notifier.retry();
   await turn();
-  assert.deepEqual(shown, [{ body: 'body 1', again: true }]);
+  assert.deepEqual(shown, [{ body: 'body 1', again: false }]);
+});
+
+test('what an earlier worker showed is not shown when it comes again', async () => {
+  const marks = new Map([[message(1).id, true]]);
+  const { open, arrive } = await stage({ marks });
+  const { shown } = open();
+  const entry = await arrive();
+  assert.deepEqual(shown, []);
+  assert.deepEqual([entry.p, marks.size], [0, 0]);
+});
+
+test('the only tab that can show has ten seconds, and the next pop-up waits for it', async () => {
+  const { open, arrive } = await stage();
+  const { shown, tab } = open({ answers: false });
+  const first = await arrive();
+  await arrive();
+  mock.timers.tick(9_000);
+  await turn();
+  assert.equal(shown.length, 1);
+  tab.replied(1, true);
+  await turn();
+  assert.deepEqual([first.p, shown.length], [0, 2]);
 });
 
 test('a message that a handler has at hand is handled when the handler says so, shown or not', async () => {

@@ -3,6 +3,7 @@
 //   user          asks /token for one    foreground        policy
 //   idle          no handler at all      worker            where the worker script is
 //   quick         handled without telling the server
+//   canary        tells when the browser has no database of this origin
 // What it heard is in `window.pg`, and written down by the app's server before a handler returns,
 // so that a killed browser leaves a record.
 
@@ -40,6 +41,11 @@ if (!ask.has('idle')) {
     if (!ask.has('quick')) await tell('message', heard);
     pg.got.push(heard);
   };
+}
+
+if (ask.has('canary')) {
+  // Chromium keeps one store for all databases of an origin: where this one is gone they all are.
+  indexedDB.open('canary').onupgradeneeded = () => { tell('no-database', {}); };
 }
 
 pg.start = () => {

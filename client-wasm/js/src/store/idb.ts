@@ -1,8 +1,14 @@
 /** A device in IndexedDB. The service worker opens the same database for receipts and clicks. */
 import type { ClickData, Config } from '../port/protocol.js';
-import { NOTHING, Superseded, type Change, type Done, type Loaded, type Receipt, type Row, type Store } from './store.js';
+import { Copy, type Moment } from './copy.js';
+import { NOTHING, Superseded, type Change, type Done, type Kept, type Loaded, type Receipt, type Row, type Store } from './store.js';
 
-const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks', 'shown'] as const;
+const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks'] as const;
+
+/** The second copy is at most so much older than the database. */
+const COPY_MS = 1_000;
+/** Up to so many unhandled messages it is taken each time; of more only when as many have come since the last one. */
+const COPY_MESSAGES = 100;
 
 /** Name of the database of a device. */
 export const nameOf = (key: string): string => `pulsegate-${key}`;
@@ -18,7 +24,6 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
       db.createObjectStore('kv');
       db.createObjectStore('receipts', { keyPath: 'q', autoIncrement: true });
       db.createObjectStore('clicks', { autoIncrement: true });
-      db.createObjectStore('shown');
     };
     request.onsuccess = () => {
       const db = request.result;
@@ -55,10 +60,19 @@ export function committed(tx: IDBTransaction): Promise<void> {
 export class IdbStore implements Store {
   readonly durable = true;
   readonly #db: IDBDatabase;
+  readonly #copy: Copy;
   #holder = 0;
+  /** The database knows of no device, present or past: it was made just now. */
+  #fresh = false;
+  /** Registration and logs, as the second copy has them. */
+  #who = '';
+  #kept: Partial<Kept> = {};
+  #came = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(db: IDBDatabase) {
     this.#db = db;
+    this.#copy = new Copy(db.name);
   }
 
   async claim(now: number, config: Config): Promise<void> {
@@ -66,6 +80,7 @@ export class IdbStore implements Store {
     const kv = tx.objectStore('kv');
     const done = committed(tx);
     const last = (await result(kv.get('holder'))) as number | undefined;
+    this.#fresh = (await result(kv.getKey('identity'))) === undefined;
     this.#holder = Math.max((last ?? 0) + 1, now);
     kv.put(this.#holder, 'holder');
     kv.put(config, 'config');
@@ -73,26 +88,28 @@ export class IdbStore implements Store {
   }
 
   async load(): Promise<Loaded> {
+    const moment = await this.#copy.load();
+    if (this.#fresh && moment) {
+      await this.write({ rows: moment.rows, kept: { ...moment.kept, holder: this.#holder } as Partial<Kept> }, true);
+    }
     const tx = this.#db.transaction(STORES, 'readonly');
     const all = (name: string) => result<unknown[]>(tx.objectStore(name).getAll());
-    const keys = (name: string) => result(tx.objectStore(name).getAllKeys());
-    const [rows, done, receipts, sure, shown, values, names] = await Promise.all([
-      all('inbox'),
-      all('done'),
-      all('receipts'),
-      all('shown'),
-      keys('shown'),
-      all('kv'),
-      keys('kv'),
+    const [{ rows, kept }, done, receipts] = await Promise.all([this.#moment(tx), all('done'), all('receipts')]);
+    const loaded = { ...NOTHING, ...kept, rows, done: done as Done[], receipts: receipts as Receipt[], shown: this.#copy.shown };
+    this.#kept = { ...loaded };
+    this.#who = this.#whoNow();
+    this.#copySoon();
+    return loaded;
+  }
+
+  async #moment(tx: IDBTransaction): Promise<Moment> {
+    const kv = tx.objectStore('kv');
+    const [rows, values, names] = await Promise.all([
+      result<Row[]>(tx.objectStore('inbox').getAll()),
+      result<unknown[]>(kv.getAll()),
+      result(kv.getAllKeys()),
     ]);
-    return {
-      ...NOTHING,
-      ...Object.fromEntries(names.map((name, i) => [name, values[i]])),
-      rows: rows as Row[],
-      done: done as Done[],
-      receipts: receipts as Receipt[],
-      shown: new Map((shown as string[]).map((id, i) => [id, sure[i] === 1])),
-    };
+    return { rows, kept: Object.fromEntries(names.map((name, i) => [name, values[i]])) };
   }
 
   async write(change: Change, strict: boolean): Promise<void> {
@@ -116,13 +133,39 @@ export class IdbStore implements Store {
       }
     };
     await done;
+    this.#came += change.rows?.length ?? 0;
+    Object.assign(this.#kept, change.kept);
+    const who = this.#whoNow();
+    if (who === this.#who) return this.#copySoon();
+    // Before anything of a new log is acked the copy must name that log: where a device names no
+    // cursor the gateway takes its own, which is past what was acked.
+    this.#who = who;
+    await this.#copyNow();
   }
 
-  async shown(id: string, sure: boolean): Promise<void> {
-    // A store of its own: a transaction on it waits for none of the others.
-    const tx = this.#db.transaction('shown', 'readwrite', { durability: 'relaxed' });
-    tx.objectStore('shown').put(sure ? 1 : 0, id);
-    await committed(tx);
+  #whoNow(): string {
+    const { identity, forgetting, cursors = {} } = this.#kept;
+    return JSON.stringify([identity?.registration, forgetting, ...Object.entries(cursors).map(([log, at]) => log + at[0])]);
+  }
+
+  #copySoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#copyNow(COPY_MESSAGES + this.#came);
+    }, COPY_MS);
+  }
+
+  #copyNow(most = Infinity): Promise<void> {
+    return this.#copy.save(async () => {
+      const tx = this.#db.transaction(['inbox', 'kv']);
+      if ((await result(tx.objectStore('inbox').count())) > most) return undefined;
+      this.#came = 0;
+      return this.#moment(tx);
+    });
+  }
+
+  shown(id: string, sure: boolean): Promise<void> {
+    return this.#copy.mark(id, sure);
   }
 
   async rows(places: number[]): Promise<Row[]> {
@@ -154,14 +197,14 @@ export class IdbStore implements Store {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     this.#db.onclose = null;
     this.#db.close();
   }
 }
 
-/** `shown` only where rows leave, so that it stays free otherwise. */
 function scopeOf(c: Change): string[] {
-  return STORES.filter((name) => c.wipe || ((name !== 'shown' || c.done?.length) && name !== 'clicks'));
+  return STORES.filter((name) => c.wipe || name !== 'clicks');
 }
 
 function apply(tx: IDBTransaction, c: Change): void {
@@ -182,7 +225,6 @@ function apply(tx: IDBTransaction, c: Change): void {
   for (const d of c.done ?? []) {
     inbox.delete(d.n);
     done.put(d);
-    tx.objectStore('shown').delete(d.id);
   }
   if (c.forgetBelow !== undefined) done.delete(IDBKeyRange.upperBound(c.forgetBelow, true));
   for (const receipt of c.receipts ?? []) receipts.put(receipt);

@@ -30,7 +30,8 @@ export interface Done {
 /** Who this device is at its gateway. */
 export interface Identity {
   registration: string;
-  secret: Uint8Array;
+  /** 32 bytes. */
+  secret: number[];
 }
 
 /** Log name to [epoch, seq]. */
@@ -70,7 +71,7 @@ export interface Loaded extends Kept {
   rows: Row[];
   done: Done[];
   receipts: Receipt[];
-  /** Messages of the inbox that were shown; false: perhaps. */
+  /** Messages that were shown of late; false: perhaps. Whoever meets such a message takes it out. */
   shown: Map<string, boolean>;
 }
 

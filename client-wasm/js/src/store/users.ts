@@ -28,7 +28,11 @@ export async function noteUser(config: Config, key: string, changed: (database: 
   users.put(key, place);
   await committed(tx);
   db.close();
-  if (last === undefined || last === key) return;
+  if (last === key) return;
+  // Second copies of others: those of an app that lives get a new one, of nobody else anything stays.
+  const copies = await caches.keys().catch(() => []);
+  for (const name of copies) if (/^pulsegate-/.test(name) && name !== nameOf(key)) void caches.delete(name);
+  if (last === undefined) return;
   void navigator.locks.request(socketLock(last), async () => {
     const again = await open();
     const now = await result(again.transaction('users').objectStore('users').get(place));

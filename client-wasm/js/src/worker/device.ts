@@ -300,7 +300,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
       expires: 0,
       tag: m.note?.tag ?? '',
       shown: false,
-      old: false,
+      maybe: false,
       told: false,
       gone: false,
       saved: 0,

@@ -208,8 +208,8 @@ export class Hub implements DeviceOwner {
   async #open(config: Config): Promise<Store> {
     try {
       const db = await openDatabase(nameOf(this.#key), () => {
-        // Deleted under us: a fresh worker starts as a new device, and says that things are missing.
-        this.all({ t: 'gap', log: 'inbox', reason: 'storage-lost' });
+        // Deleted under us: a fresh worker goes on from the second copy. Where that is gone too it is a
+        // new device, and pages say that things are missing.
         void this.#end();
       });
       const store = new IdbStore(db);

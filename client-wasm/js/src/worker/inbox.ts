@@ -36,10 +36,8 @@ export interface Entry {
   tag: string;
   /** It was shown, or shown by an earlier worker as far as one knows. */
   shown: boolean;
-  /** Read from the store: it may have been offered or shown before. */
-  old: boolean;
   /** It was about to be shown when an earlier worker ended: perhaps it was. */
-  maybe?: boolean;
+  maybe: boolean;
   /** HANDLED was reported. */
   told: boolean;
   /** It left the inbox. */
@@ -82,17 +80,17 @@ export class Inbox {
   #receipts: Receipt[] = [];
   #flushing = false;
   #wipes = 0;
+  /** What was shown before this worker; false: perhaps. */
+  readonly #shown: Map<string, boolean>;
   readonly #writer: Writer;
   readonly #owner: InboxOwner;
 
   constructor(writer: Writer, owner: InboxOwner, loaded: Loaded) {
     this.#writer = writer;
     this.#owner = owner;
+    this.#shown = loaded.shown;
     for (const done of loaded.done) this.#remember(done);
-    for (const row of loaded.rows) {
-      const shown = loaded.shown.get(row.id);
-      this.#insert(shown ? { ...row, p: 0 } : row, true).maybe = shown === false;
-    }
+    for (const row of loaded.rows) this.#insert(this.#shown.get(row.id) ? { ...row, p: 0 } : row, true);
   }
 
   /** The last place that arrived. A tab that reads on from here misses nothing that is being written. */
@@ -130,7 +128,7 @@ export class Inbox {
   async take(messages: MessageData[], cursors: Cursors): Promise<Entry[]> {
     const rows = messages
       .filter((m) => !this.known(m.id))
-      .map((m): Row => ({ ...m, n: (this.#given += 1), h: 0, p: m.note ? 1 : 0, bytes: weigh(m) }));
+      .map((m): Row => ({ ...m, n: (this.#given += 1), h: 0, p: m.note && !this.#shown.get(m.id) ? 1 : 0, bytes: weigh(m) }));
     const wipes = this.#wipes;
     await this.#writer.write({ rows, kept: { cursors: { ...cursors } } }, true);
     // Wiped while it was being written: the wipe follows it in the store.
@@ -265,6 +263,7 @@ export class Inbox {
     this.entries = [];
     this.#byId.clear();
     this.#done.clear();
+    this.#shown.clear();
     this.#shownTags.clear();
     this.#cache.clear();
     this.#dirty.clear();
@@ -278,6 +277,8 @@ export class Inbox {
   }
 
   #insert(row: Row, old: boolean): Entry {
+    const shown = this.#shown.get(row.id);
+    this.#shown.delete(row.id);
     const entry: Entry = {
       n: row.n,
       id: row.id,
@@ -287,8 +288,8 @@ export class Inbox {
       bytes: row.bytes,
       expires: row.expires,
       tag: row.note ? tagOf(row) : '',
-      shown: false,
-      old,
+      shown: shown === true,
+      maybe: shown === false,
       told: false,
       gone: false,
       saved: flagsOf(row),

@@ -227,7 +227,7 @@ export class Link {
 }
 
 function identityOf(bytes: Uint8Array): Identity | null {
-  return bytes.length > 0 ? { secret: bytes.slice(0, 32), registration: decode(bytes.subarray(32)) } : null;
+  return bytes.length > 0 ? { secret: [...bytes.slice(0, 32)], registration: decode(bytes.subarray(32)) } : null;
 }
 
 /** The log after its length in a byte, then the message as the gateway wrote it. */

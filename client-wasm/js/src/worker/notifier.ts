@@ -13,6 +13,8 @@ import type { Tab } from './tab.js';
 export const LOOKING_MS = 1_000;
 /** How long a handler has for what a dead browser may have shown already. */
 const UNSURE_MS = 5_000;
+/** How long the last tab that could show a pop-up has for it. */
+const LAST_MS = 10_000;
 
 /** What the notifier needs its owner for. */
 export interface NotifierOwner {
@@ -46,15 +48,15 @@ export class Notifier {
     if (policy === 'hidden-only' && entry.told) return this.#decided(entry, true);
     // Whether it was shown before the browser died nobody knows. A handler has the first word; without
     // one it is shown, perhaps again: silently, under its tag.
-    if (this.#owner.tabs().some((tab) => tab.returned)) entry.maybe = false;
+    const unsure = this.#unsure(entry);
     const looked = this.#owner.tabs().some((tab) => tab.visible && tab.listens && tab.wants(entry.log));
-    if (entry.maybe || (policy === 'hidden-only' && looked)) {
+    if (unsure || (policy === 'hidden-only' && looked)) {
       this.#looking.set(
         entry,
         setTimeout(() => {
           this.#looking.delete(entry);
           this.#enqueue(entry);
-        }, entry.maybe ? UNSURE_MS : LOOKING_MS),
+        }, unsure ? UNSURE_MS : LOOKING_MS),
       );
       return;
     }
@@ -100,10 +102,10 @@ export class Notifier {
   async #show(entry: Entry): Promise<void> {
     const { inbox } = this.#owner;
     if (entry.gone || !entry.p) return;
-    if (entry.n > 0 && (inbox.replaced(entry) || (entry.maybe && entry.h))) return this.#decided(entry, true);
+    if (entry.n > 0 && (inbox.replaced(entry) || (entry.h && this.#unsure(entry)))) return this.#decided(entry, true);
     const m = this.#live.get(entry) ?? (await inbox.rows([entry]))[0];
     if (!m) return;
-    let again = entry.old;
+    let again = entry.maybe;
     const tried = new Set<Tab>();
     for (;;) {
       const tab = this.#candidates().find((t) => !tried.has(t));
@@ -111,7 +113,9 @@ export class Notifier {
       if (tried.size === 0) await inbox.showing(entry);
       tried.add(tab);
       const repeat = again;
-      const shown = await tab.ask<boolean>((i) => ({ t: 'show', i, m: plain(m), again: repeat }), SHOW_MS);
+      // The last one has longer: there is nobody else to ask, and a browser that has just started is slow.
+      const wait = this.#candidates().length > tried.size ? SHOW_MS : LAST_MS;
+      const shown = await tab.ask<boolean>((i) => ({ t: 'show', i, m: plain(m), again: repeat }), wait);
       tab.slow = shown === undefined;
       if (shown) {
         this.#live.delete(entry);
@@ -125,6 +129,11 @@ export class Notifier {
     if (this.#live.has(entry) || (live.length > 0 && live.every((tab) => tab.permission !== 'granted'))) {
       this.#decided(entry, false);
     }
+  }
+
+  /** A tab that lived through the end of the last worker says that the browser did too: it knows what is shown. */
+  #unsure(entry: Entry): boolean {
+    return entry.maybe && !this.#owner.tabs().some((tab) => tab.returned);
   }
 
   #candidates(): Tab[] {
