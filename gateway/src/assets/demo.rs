@@ -1,5 +1,5 @@
-//! The demo page of `pulsegate dev`: `/` leads to it, and it learns from `/demo/config.json` how to
-//! publish.
+//! The demo page of `pulsegate dev` and its laboratory: `/` leads to it, and it learns from
+//! `/demo/config.json` how to publish.
 
 use super::embedded::file;
 use super::{ASK_AGAIN, answer};
@@ -28,6 +28,8 @@ pub fn demo() -> Router<Arc<AppState>> {
         .route("/", get(|| async { to_the_page() }))
         .route("/demo", get(|| async { to_the_page() }))
         .route("/demo/", get(|headers: HeaderMap| async move { page("index.html", &headers) }))
+        .route("/demo/lab", get(|| async { (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, "/demo/lab/")]) }))
+        .route("/demo/lab/", get(|headers: HeaderMap| async move { page("lab/index.html", &headers) }))
         .route("/demo/config.json", get(config))
         .route("/demo/{*file}", get(of_path))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
@@ -59,6 +61,8 @@ struct DemoConfig<'a> {
     url: String,
     app: &'static str,
     key: &'a str,
+    /// Signs device tokens (HS256, key id `dev`), so that a page can be somebody.
+    token_secret: &'a str,
 }
 
 /// Holds a key, so it is for this server's own page only: no CORS, no other site's request, and no
@@ -74,6 +78,7 @@ async fn config(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Respo
         url: format!("{scheme}://{host}"),
         app: crate::cli::DEMO_APP,
         key: dev.publish_key.expose_text(),
+        token_secret: dev.token_secret.expose_text(),
     };
     ([(CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response()
 }

@@ -3,9 +3,11 @@
 use super::exit::{Exit, FAILED, Outcome};
 use super::serve::{served, start};
 use super::{Over, block_on, key};
-use crate::auth::random_id;
+use crate::auth::{random_bytes, random_id};
 use crate::config::{self, DevConfig, Scope, Secret};
 use crate::node::{Node, NodeOptions};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,10 +29,14 @@ pub(super) fn run(args: &DevArgs) -> Outcome {
     let data = Data::of(args)?;
     let mut over = args.over.variables();
     over.push(("PULSEGATE_DATA_DIR".to_owned(), data.path.display().to_string()));
-    let mut config = config::from_text(&file(&made), "dev", &over)?;
+    let token_secret = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
+    let mut config = config::from_text(&file(&made, &token_secret), "dev", &over)?;
     // What is said of `dev` is said here; nobody runs it where the warnings would matter.
     config.warnings.clear();
-    config.dev = Some(DevConfig { publish_key: Secret::new(made.text.clone()) });
+    config.dev = Some(DevConfig {
+        publish_key: Secret::new(made.text.clone()),
+        token_secret: Secret::new(token_secret),
+    });
     block_on(async {
         let node = start(config, NodeOptions::default()).await?;
         let more = for_people(&node, &made.text);
@@ -39,11 +45,12 @@ pub(super) fn run(args: &DevArgs) -> Outcome {
 }
 
 /// The file somebody would write for the demo.
-fn file(key: &key::Made) -> String {
+fn file(key: &key::Made, token_secret: &str) -> String {
     format!(
         "[limits]\nregistrations_per_minute = 0\n\
          [[apps]]\nid = \"{DEMO_APP}\"\norigins = [\"*\"]\nanonymous = true\n\
-         anonymous_topics = [\"#\"]\n{}",
+         anonymous_topics = [\"#\"]\n{}\n\
+         [[apps.tokens]]\nkid = \"dev\"\nalg = \"HS256\"\nsecret = \"{token_secret}\"\n",
         key.block
     )
 }
@@ -121,9 +128,10 @@ mod tests {
     #[test]
     fn the_file_of_the_demo_is_a_good_one() {
         let made = key::make(DEMO_APP, "dev", &Scope::ALL);
-        let config = config::parse(&file(&made)).unwrap();
+        let config = config::parse(&file(&made, &URL_SAFE_NO_PAD.encode([7; 32]))).unwrap();
         let app = config.app(DEMO_APP).unwrap();
         assert!(app.anonymous && app.origins == ["*"]);
+        assert_eq!(app.tokens.len(), 1, "its people can sign in");
         assert!(Scope::ALL.iter().all(|scope| app.keys[0].scopes.holds(*scope)));
     }
 

@@ -66,6 +66,8 @@ pub struct Config {
 pub struct DevConfig {
     /// The throw-away key the demo page publishes with.
     pub publish_key: Secret,
+    /// The throw-away secret, base64url, the demo's people sign their device tokens with.
+    pub token_secret: Secret,
 }
 
 /// Files of the certificate chain and its private key, PEM.

@@ -24,6 +24,8 @@ class AppServer {
   heard = [];
   /** Lifetime of the tokens handed out, seconds. Zero: the user is logged out. */
   tokenLife = 600;
+  /** Lifetimes of the next tokens, before that one counts again; below zero: over already. */
+  tokenLives = [];
   /** Patterns the next token grants. */
   tokenTopics = ['#'];
   tokensGiven = 0;
@@ -71,7 +73,7 @@ class AppServer {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const now = Math.floor(Date.now() / 1000);
     const head = part({ alg: 'HS256', typ: 'JWT', kid: 't1' });
-    const claims = part({ iss: 'shop', aud: 'shop', sub: user, iat: now, exp: now + this.tokenLife, topics: this.tokenTopics });
+    const claims = part({ iss: 'shop', aud: 'shop', sub: user, iat: now, exp: now + (this.tokenLives.shift() ?? this.tokenLife), topics: this.tokenTopics });
     return `${head}.${claims}.${createHmac('sha256', this.secret).update(`${head}.${claims}`).digest('base64url')}`;
   }
 

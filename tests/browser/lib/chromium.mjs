@@ -137,6 +137,7 @@ class Browser {
 class Tab {
   #browser;
   #sessionId;
+  #listeners = new Map();
   console = [];
 
   constructor(browser, targetId, sessionId) {
@@ -145,7 +146,13 @@ class Tab {
     this.targetId = targetId;
   }
 
+  /** Calls `listener` with the parameters of every event of this name. */
+  on(method, listener) {
+    this.#listeners.set(method, listener);
+  }
+
   hear({ method, params }) {
+    this.#listeners.get(method)?.(params);
     if (method === 'Runtime.consoleAPICalled') this.console.push(`${params.type}: ${params.args.map((arg) => arg.value ?? arg.description).join(' ')}`);
     if (method === 'Runtime.exceptionThrown') this.console.push(`exception: ${params.exceptionDetails.exception?.description ?? params.exceptionDetails.text}`);
   }

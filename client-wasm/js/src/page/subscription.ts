@@ -11,6 +11,7 @@ export class PageSubscription implements Subscription {
   readonly ready: Promise<void>;
   readonly #listeners = new Listeners<SubscriptionEvents>();
   readonly #detach: () => void;
+  #missed = false;
   #resolve!: () => void;
   #reject!: (error: PushError) => void;
 
@@ -41,12 +42,16 @@ export class PageSubscription implements Subscription {
 
   subscribed(recovered: boolean, replayed: number): void {
     this.#resolve();
-    this.#listeners.emit('subscribed', { topic: this.topic, recovered, replayed });
+    this.#listeners.emit('subscribed', { topic: this.topic, recovered: recovered && !this.#missed, replayed });
+    this.#missed = false;
   }
 
-  /** The device is another one: something may be missing. */
+  /**
+   * The device is another one: something may be missing. Said with its `subscribed`, no earlier: what
+   * came between an app's reloading of its state and the new subscription would be lost silently.
+   */
   missed(): void {
-    this.#listeners.emit('subscribed', { topic: this.topic, recovered: false, replayed: 0 });
+    this.#missed = true;
   }
 
   refused(error: PushError): void {

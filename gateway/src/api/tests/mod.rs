@@ -80,7 +80,10 @@ impl World {
 
     async fn dev() -> Self {
         let mut config = from_text(&file(), "test", &[]).unwrap();
-        config.dev = Some(DevConfig { publish_key: Secret::new("pg_demo_k1_all") });
+        config.dev = Some(DevConfig {
+            publish_key: Secret::new("pg_demo_k1_all"),
+            token_secret: Secret::new("c2VjcmV0"),
+        });
         Self::of(config).await
     }
 

@@ -1,0 +1,169 @@
+// What was published and what became of it: the judge of a storm.
+//
+// Everything is numbered in one order, since publisher, judge and the ear for the tabs are one process.
+// The promise, exactly:
+//   once        A life of a page (from load to unload) handles a message at most once, and those of a
+//               log in the order in which they were published.
+//   all of it   A page that lives at a quiet point handled every message of its logs that was sent after
+//               it said it listened. Where it was frozen or in the back/forward cache meanwhile, it
+//               handled it afterwards, or was told of a gap in that log; without either of these there is
+//               no gap.
+//   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
+//               page and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
+//   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
+//   nobody else's  A page handles no message to another user, and no notification of another user stands on
+//               the desktop at a quiet point.
+
+function add(totals, { handled, missed }) {
+  totals.lives += 1;
+  totals.handled += handled.size;
+  totals.missed += missed;
+}
+
+export class Ledger {
+  #order = 0;
+  #messages = [];
+  #lives = new Map();
+  /** The current login: who, and when their first page listened. */
+  #era = { user: '', since: Infinity, began: 0 };
+  /** Of lives that are over and judged. */
+  #past = { lives: 0, handled: 0, missed: 0 };
+
+  login(user) {
+    this.#era = { user, since: Infinity, began: ++this.#order };
+  }
+
+  get user() {
+    return this.#era.user;
+  }
+
+  /** Whether a page of who is logged in has listened. */
+  get begun() {
+    return this.#era.since < Infinity;
+  }
+
+  /** A message is about to be published; answers with its number. */
+  sending(to, shown) {
+    const number = this.#messages.length;
+    const user = to === 'topic' ? undefined : to;
+    this.#messages.push({ number, user, shown, sent: ++this.#order, era: this.#era, handled: [], settled: false });
+    return number;
+  }
+
+  /** A page told something. */
+  heard({ what, life: id, tab, user, ...said }) {
+    const order = ++this.#order;
+    let life = this.#lives.get(id);
+    if (!life) {
+      life = { id, tab, user, loaded: order, since: Infinity, attached: 0, handled: new Map(), rested: [], gaps: [], missed: 0 };
+      this.#lives.set(id, life);
+    }
+    if (what === 'listening') {
+      life.since = Math.min(life.since, order);
+      life.attached = order;
+      if (life.user === this.#era.user) this.#era.since = Math.min(this.#era.since, order);
+    } else if (what === 'handled') {
+      life.handled.set(said.number, [...(life.handled.get(said.number) ?? []), order]);
+      this.#messages[said.number].handled.push(life);
+    } else if (what === 'gap') life.gaps.push({ order, ...said });
+    else if (what === 'state' && said.state === 'connected' && life.since < Infinity) life.attached = order;
+  }
+
+  /** The page of this tab is frozen or put into the cache from now on. */
+  rests(tab) {
+    for (const life of this.#lives.values()) if (life.tab === tab) life.rested.push(++this.#order);
+  }
+
+  /** It is woken: from now on it has to attach anew. */
+  wakes(tab) {
+    for (const life of this.#lives.values()) if (life.tab === tab) life.attached = 0;
+  }
+
+  /** Whether this life listens, also after it was woken. */
+  listens(id) {
+    return (this.#lives.get(id)?.attached ?? 0) > 0;
+  }
+
+  /** Whether somebody has to handle this message: who is logged in is there for it. */
+  owes(number) {
+    return this.#isOwed(this.#messages[number]);
+  }
+
+  handledBy(number, id) {
+    return this.#lives.get(id)?.handled.has(number) ?? false;
+  }
+
+  handled(number) {
+    return this.#messages[number].handled.length > 0;
+  }
+
+  get totals() {
+    const totals = { messages: this.#messages.length, ...this.#past };
+    for (const life of this.#lives.values()) add(totals, life);
+    return totals;
+  }
+
+  #isOwed({ era, sent, user, settled }) {
+    return !settled && era === this.#era && sent > era.since && (user === undefined || user === era.user);
+  }
+
+  /** At a quiet point: what is wrong. `alive` are the lives that are there; `times` counts pop-ups, `shown` is on the desktop. */
+  faults(alive, { times, shown }) {
+    const faults = [];
+    const name = ({ number, user }) => `message ${number} to ${user ?? 'the topic'}`;
+    for (const message of this.#messages) {
+      if (message.settled) continue;
+      const owed = this.#isOwed(message);
+      if (owed && message.handled.length === 0) faults.push(`${name(message)} was handled by nobody`);
+      const count = message.shown ? times(message.number) : 0;
+      // A message to the topic is for each person: the one who logged in later may be shown it too.
+      const persons = message.user === undefined && message.era !== this.#era ? 2 : 1;
+      if (count > persons) faults.push(`${name(message)} popped up ${count} times`);
+      if (owed && message.shown && count === 0) faults.push(`${name(message)} never popped up`);
+      if (message.user !== undefined && message.user !== this.#era.user && shown(message.number)) faults.push(`${name(message)} stands on the desktop of ${this.#era.user}`);
+    }
+    for (const life of this.#lives.values()) this.#judge(life, alive.has(life.id), faults, name);
+    return faults;
+  }
+
+  #judge(life, alive, faults, name) {
+    const who = `tab ${life.tab} (${life.user}, life ${life.id.slice(0, 4)})`;
+    const last = new Map();
+    for (const [number, times] of life.handled) {
+      const message = this.#messages[number];
+      if (times.length > 1) faults.push(`${who} handled ${name(message)} ${times.length} times`);
+      if (message.user !== undefined && message.user !== life.user) faults.push(`${who} handled ${name(message)}`);
+      if (message.settled && life.loaded > message.settled) faults.push(`${who} handled ${name(message)}, which was settled before it was loaded`);
+      if (number < (last.get(message.user) ?? -1)) faults.push(`${who} handled ${name(message)} after ${last.get(message.user)}`);
+      last.set(message.user, number);
+    }
+    if (!alive) return;
+    const rested = life.rested.at(-1) ?? 0;
+    if (life.gaps.some(({ order, reason }) => reason !== 'storage-lost' && !life.rested.some((at) => at < order))) faults.push(`${who} was told of a gap and had not rested`);
+    for (const message of this.#messages) {
+      const mine = message.user === undefined || (message.user === life.user && !life.only);
+      if (message.settled || !mine || message.sent < life.since || life.handled.has(message.number)) continue;
+      const log = message.user === undefined ? 'topic:' : 'user:';
+      const told = life.gaps.some(({ order, log: of }) => order > message.sent && of.startsWith(log));
+      if (told && rested > 0) life.missed += 1;
+      else faults.push(`${who} never handled ${name(message)}`);
+    }
+  }
+
+  /** Which lives hear the topic only. */
+  narrow(id) {
+    const life = this.#lives.get(id);
+    if (life) life.only = true;
+  }
+
+  /** The quiet point is over: what was sent is settled, and whoever died is nobody's business any more. */
+  settle(alive) {
+    const order = ++this.#order;
+    for (const message of this.#messages) message.settled ||= order;
+    for (const [id, life] of this.#lives) {
+      if (alive.has(id)) continue;
+      add(this.#past, life);
+      this.#lives.delete(id);
+    }
+  }
+}

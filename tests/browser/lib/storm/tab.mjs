@@ -1,0 +1,161 @@
+// One of the eight tabs: what can happen to it, over the browser's own debugging pipe.
+
+import { until } from '../until.mjs';
+
+export class StormTab {
+  /** closed, live, frozen or away. */
+  state = 'closed';
+  number;
+  #stage;
+  #heard;
+  #address;
+  #tab;
+  #workers = [];
+  #before;
+
+  constructor(stage, number, heard, address) {
+    this.#stage = stage;
+    this.number = number;
+    this.#heard = heard;
+    this.#address = address;
+  }
+
+  get closed() {
+    return this.state === 'closed';
+  }
+
+  get live() {
+    return this.state === 'live';
+  }
+
+  /** What its page printed. */
+  get console() {
+    return this.#tab?.console ?? [];
+  }
+
+  /** A command that the browser refuses while one page is just taking the place of another is given again. */
+  #command(method, params) {
+    const tab = this.#tab;
+    return until(`${method} in tab ${this.number}`, async () => {
+      if (this.#tab !== tab) return true;
+      await tab.send(method, params);
+      return true;
+    });
+  }
+
+  /** Runs an expression in the page. */
+  run(expression) {
+    return this.#tab.run(expression);
+  }
+
+  /** Comes to the app: in a new tab, or where it was. */
+  async open() {
+    if (this.state === 'frozen') await this.resume();
+    if (this.#tab === undefined) await this.#create();
+    this.state = 'live';
+    await this.#tab.send('Page.navigate', { url: this.#address() });
+  }
+
+  async #create() {
+    const { browser } = this.#stage;
+    const { targetId } = await browser.send('Target.createTarget', { url: 'about:blank', background: this.number % 2 === 1 });
+    const tab = await browser.attach(targetId);
+    tab.on('Runtime.bindingCalled', ({ payload }) => this.#heard(JSON.parse(payload)));
+    // The renderer died: ours, or with that of another tab whose process it shared.
+    tab.on('Inspector.targetCrashed', () => { if (this.#tab === tab) this.#lose(); });
+    tab.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => { if (targetInfo.url.includes('pulsegate-worker')) this.#workers.push(sessionId); });
+    await Promise.all([
+      tab.send('Inspector.enable'), tab.send('Page.enable'), tab.send('Runtime.addBinding', { name: 'hear' }),
+      tab.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true }),
+    ]);
+    this.#tab = tab;
+  }
+
+  #lose() {
+    const tab = this.#tab;
+    this.#tab = undefined;
+    this.state = 'closed';
+    tab?.close().catch(() => {});
+  }
+
+  async close() {
+    const tab = this.#tab;
+    this.#tab = undefined;
+    this.state = 'closed';
+    await tab?.close().catch(() => {});
+  }
+
+  /** Its renderer dies; the tab goes with it. */
+  async crash() {
+    const tab = this.#tab;
+    if (!tab) return;
+    let told = 0;
+    await until(`tab ${this.number} to crash`, () => {
+      // Told again: one page may just be taking the place of another.
+      if (performance.now() - told > 1000) {
+        told = performance.now();
+        tab.send('Page.crash').catch(() => {});
+      }
+      return this.#tab !== tab;
+    }, { within: 30_000 });
+  }
+
+  async front() {
+    await this.#tab?.bringToFront();
+  }
+
+  async freeze() {
+    if (!this.live) return;
+    this.state = 'frozen';
+    await this.#command('Page.setWebLifecycleState', { state: 'frozen' });
+  }
+
+  async resume() {
+    if (this.state !== 'frozen') return;
+    this.state = 'live';
+    await this.#command('Page.setWebLifecycleState', { state: 'active' });
+  }
+
+  async reload() {
+    if (this.live) await this.#command('Page.reload');
+  }
+
+  /** Goes to another page of the same site. */
+  async away() {
+    if (!this.live) return;
+    this.state = 'away';
+    await this.#tab.send('Page.navigate', { url: `${this.#stage.app.origin}/elsewhere.html` });
+  }
+
+  async back() {
+    if (this.state !== 'away') return;
+    this.state = 'live';
+    // Not while the page it left for is just becoming the tab's page.
+    await until(`tab ${this.number} to go back`, async () => {
+      const { currentIndex, entries } = await this.#tab.send('Page.getNavigationHistory');
+      await this.#tab.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
+      return true;
+    });
+  }
+
+  /** Its own worker ends, as after a trap. */
+  async killWorker() {
+    const { browser } = this.#stage;
+    await Promise.all(this.#workers.splice(0).map((session) => browser.send('Runtime.evaluate', { expression: 'self.close()' }, session).catch(() => {})));
+  }
+
+  /** For a quiet point: awake and at the app, if it is open at all. */
+  async recover() {
+    this.#before = this.state;
+    if (this.state === 'frozen') await this.resume();
+    if (this.state === 'away') await this.back();
+  }
+
+  /** After it: as it was. */
+  async restore(rests) {
+    if (this.#before === 'frozen' || this.#before === 'away') rests(this.number);
+    if (this.#before === 'frozen') await this.freeze();
+    if (this.#before === 'away') await this.away();
+    if (this.#before === 'closed') await this.close();
+  }
+}
