@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { launch } from './lib/chromium.mjs';
+import { launch } from './lib/browser.mjs';
 import { startDev } from './lib/gateway.mjs';
 import { startBus } from './lib/notification-bus.mjs';
 import { until } from './lib/until.mjs';

@@ -25,7 +25,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   dev [--listen ADDR]   build everything and run the gateway with the demo page
-  test [PART]...        install what is needed and run every test (parts: host doc wasm js browser bundler)
+  test [PART]...        install what is needed and run every test (parts: host doc wasm js browser firefox bundler)
   package               build the npm package into client-wasm/dist
   sizes                 compressed sizes of the package against their bars
   bench                 memory a connection, deliveries a processor-second, publishes a sync

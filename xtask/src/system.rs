@@ -1,4 +1,4 @@
-//! What the machine itself must have: a browser, a message bus, Node.js, the wasm target.
+//! What the machine itself must have: browsers, a message bus, Node.js, the wasm target.
 //!
 //! On Debian as root it is installed; elsewhere it is named, with the way to get it.
 
@@ -14,31 +14,21 @@ const OLDEST_NODE: u32 = 20;
 
 /// Programs of the operating system that the tests drive.
 #[derive(Debug)]
-pub struct Browser {
+pub struct Chromium {
     /// Chromium or Chrome.
     pub chromium: PathBuf,
-    /// Its WebDriver.
+    /// Its `WebDriver`.
     pub chromedriver: PathBuf,
 }
 
-/// One program the tests need, and where it comes from.
+/// One thing the tests need, and where it comes from.
 struct Need {
     any_of: &'static [&'static str],
     package: &'static str,
     elsewhere: &'static str,
 }
 
-const NEEDS: &[Need] = &[
-    Need {
-        any_of: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
-        package: "chromium",
-        elsewhere: "install Chromium or Google Chrome",
-    },
-    Need {
-        any_of: &["chromedriver"],
-        package: "chromium-driver",
-        elsewhere: "install the chromedriver of the same version as the browser",
-    },
+const BUS: &[Need] = &[
     Need {
         any_of: &["dbus-daemon"],
         package: "dbus",
@@ -51,39 +41,94 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Sees to everything the tests need of the system.
+const CHROMIUM: &[Need] = &[
+    Need {
+        any_of: &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"],
+        package: "chromium",
+        elsewhere: "install Chromium or Google Chrome",
+    },
+    Need {
+        any_of: &["chromedriver"],
+        package: "chromium-driver",
+        elsewhere: "install the chromedriver of the same version as the browser",
+    },
+];
+
+const FIREFOX: &[Need] = &[
+    Need { any_of: &["firefox-esr", "firefox"], package: "firefox-esr", elsewhere: "install Firefox" },
+    // Without it Firefox has no way to the desktop's notification service, and refuses to show one.
+    Need {
+        any_of: &["libnotify.so.4"],
+        package: "libnotify4",
+        elsewhere: "install libnotify (Fedora: dnf install libnotify)",
+    },
+];
+
+/// Sees to Chromium and the message bus its tests need.
 ///
 /// # Errors
 /// Names what is missing and how to get it.
-pub fn browser(house: &House) -> Result<Browser, Failure> {
-    let missing = || NEEDS.iter().filter(|need| found(need).is_none()).collect::<Vec<_>>();
+pub fn chromium(house: &House) -> Result<Chromium, Failure> {
+    provide(house, &[BUS, CHROMIUM])?;
+    match CHROMIUM {
+        [chromium, chromedriver] => {
+            Ok(Chromium { chromium: path_of(chromium)?, chromedriver: path_of(chromedriver)? })
+        }
+        _ => Err(Failure::new("the list of what Chromium needs has changed its shape")),
+    }
+}
+
+/// Sees to Firefox and what its tests need; returns the browser.
+///
+/// # Errors
+/// Names what is missing and how to get it.
+pub fn firefox(house: &House) -> Result<PathBuf, Failure> {
+    provide(house, &[BUS, FIREFOX])?;
+    FIREFOX.first().map_or_else(|| Err(Failure::new("nothing names Firefox")), path_of)
+}
+
+fn provide(house: &House, lists: &[&[Need]]) -> Result<(), Failure> {
+    let missing = || lists.iter().copied().flatten().filter(|need| found(need).is_none()).collect::<Vec<_>>();
+    let packages = |needs: &[&Need]| {
+        let mut packages: Vec<&str> = needs.iter().map(|need| need.package).collect();
+        packages.dedup();
+        packages
+    };
     let absent = missing();
     if !absent.is_empty() && is_debian_root() {
-        let mut packages: Vec<&str> = absent.iter().map(|need| need.package).collect();
-        packages.dedup();
+        let packages = packages(&absent);
         step(&format!("install {}", packages.join(" ")), || apt_install(house, &packages))?;
     }
     let absent = missing();
-    if !absent.is_empty() {
-        let lines = absent.iter().map(|need| format!("\n  {}: {}", need.any_of.join(" or "), need.elsewhere));
-        let debian: Vec<&str> = absent.iter().map(|need| need.package).collect();
-        return Err(Failure::new(format!(
-            "the browser tests need programs that are not installed:{}\non Debian or Ubuntu: sudo apt-get install {}",
-            lines.collect::<String>(),
-            debian.join(" ")
-        )));
+    if absent.is_empty() {
+        return Ok(());
     }
-    let path = |index: usize| {
-        NEEDS
-            .get(index)
-            .and_then(found)
-            .ok_or_else(|| Failure::new("a program vanished while it was looked for"))
-    };
-    Ok(Browser { chromium: path(0)?, chromedriver: path(1)? })
+    let lines = absent.iter().map(|need| format!("\n  {}: {}", need.any_of.join(" or "), need.elsewhere));
+    Err(Failure::new(format!(
+        "the browser tests need programs that are not installed:{}\non Debian or Ubuntu: sudo apt-get install {}",
+        lines.collect::<String>(),
+        packages(&absent).join(" ")
+    )))
+}
+
+fn path_of(need: &Need) -> Result<PathBuf, Failure> {
+    found(need).ok_or_else(|| Failure::new("a program vanished while it was looked for"))
 }
 
 fn found(need: &Need) -> Option<PathBuf> {
-    need.any_of.iter().find_map(|program| which(program))
+    need.any_of.iter().find_map(|name| if name.contains(".so.") { library(name) } else { which(name) })
+}
+
+/// A shared library where the dynamic linker looks: `/usr/lib`, `/usr/lib64`, or one folder below, named for the
+/// machine. Systems without such libraries (macOS, Windows) have other ways, and need none.
+fn library(name: &str) -> Option<PathBuf> {
+    if !cfg!(target_os = "linux") {
+        return Some(PathBuf::new());
+    }
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    let below = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let below = below.map(|entry| entry.path()).collect::<Vec<_>>();
+    folders.into_iter().chain(below).map(|folder| folder.join(name)).find(|path| path.exists())
 }
 
 /// Sees to Node.js and npm.

@@ -2,9 +2,9 @@
 
 mod gateway;
 mod ticker;
+mod wasm;
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -12,11 +12,10 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::house::House;
 use crate::shell::{cargo, npm, overhear, path_with, print, run, say, step};
-use crate::system::Browser;
+use crate::system::Chromium;
 use crate::tally::Tally;
 use crate::{node, package, system, tools};
-use gateway::Gateway;
-use ticker::Ticker;
+use wasm::Engine;
 
 /// A group of tests with one runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +25,17 @@ enum Part {
     Wasm,
     Js,
     Browser,
+    Firefox,
     Bundler,
 }
 
-const ALL: [(Part, &str); 6] = [
+const ALL: [(Part, &str); 7] = [
     (Part::Host, "host"),
     (Part::Doc, "doc"),
     (Part::Wasm, "wasm"),
     (Part::Js, "js"),
     (Part::Browser, "browser"),
+    (Part::Firefox, "firefox"),
     (Part::Bundler, "bundler"),
 ];
 
@@ -42,8 +43,15 @@ const ALL: [(Part, &str); 6] = [
 struct Bench<'h> {
     house: &'h House,
     path: OsString,
-    browser: Option<Browser>,
+    chromium: Option<Chromium>,
+    firefox: Option<Firefox>,
     tarball: Option<PathBuf>,
+}
+
+/// Firefox and its `WebDriver`.
+struct Firefox {
+    browser: PathBuf,
+    geckodriver: PathBuf,
 }
 
 /// How a part ended.
@@ -94,28 +102,33 @@ fn chosen(names: &[&str]) -> Result<Vec<(Part, &'static str)>, Failure> {
 fn set_up<'h>(house: &'h House, parts: &[(Part, &'static str)]) -> Result<Bench<'h>, Failure> {
     let any = |wanted: &[Part]| parts.iter().any(|(part, _)| wanted.contains(part));
     let mut folders = Vec::new();
-    let browser =
-        if any(&[Part::Wasm, Part::Browser, Part::Bundler]) { Some(system::browser(house)?) } else { None };
+    let chromium =
+        if any(&[Part::Wasm, Part::Browser, Part::Bundler]) { Some(system::chromium(house)?) } else { None };
+    let firefox = if any(&[Part::Firefox]) {
+        Some(Firefox { browser: system::firefox(house)?, geckodriver: tools::geckodriver(house)? })
+    } else {
+        None
+    };
     if any(&[Part::Host]) {
         folders.push(tools::cargo_tools(house)?);
     }
-    if any(&[Part::Wasm, Part::Js, Part::Browser, Part::Bundler]) {
+    if any(&[Part::Wasm, Part::Js, Part::Browser, Part::Firefox, Part::Bundler]) {
         system::node()?;
         system::wasm_target(house)?;
         folders.push(tools::wasm_tools(house)?);
     }
-    if any(&[Part::Host, Part::Js, Part::Browser, Part::Bundler, Part::Wasm]) {
+    if parts.iter().any(|(part, _)| *part != Part::Doc) {
         // Before the gateway: it carries the files of the package.
         package::package_if_stale(house)?;
     }
-    if any(&[Part::Host, Part::Wasm, Part::Browser, Part::Bundler]) {
+    if any(&[Part::Host, Part::Wasm, Part::Browser, Part::Firefox, Part::Bundler]) {
         step("build the gateway", || {
             run(cargo(&["build", "--locked", "-p", "pulsegate-gateway", "--bin", "pulsegate"])
                 .current_dir(&house.root))
         })?;
     }
     let tarball = if any(&[Part::Bundler]) { Some(package::tarball(house)?) } else { None };
-    Ok(Bench { house, path: path_with(&folders)?, browser, tarball })
+    Ok(Bench { house, path: path_with(&folders)?, chromium, firefox, tarball })
 }
 
 impl Bench<'_> {
@@ -131,45 +144,27 @@ impl Bench<'_> {
                 cargo(&["test", "--locked", "--workspace", "--doc", "--no-fail-fast"])
                     .current_dir(&self.house.root),
             ),
-            Part::Wasm => self.wasm_pack(),
-            Part::Js => self.npm_test("client-wasm/js"),
-            Part::Browser => self.npm_test("tests/browser"),
-            Part::Bundler => self.npm_test("tests/bundler"),
+            Part::Wasm => self.wasm_pack(&Engine::Chromium),
+            Part::Js => self.npm_test("client-wasm/js", &[]),
+            Part::Browser => self.npm_test("tests/browser", &[("PULSEGATE_BROWSER", "chromium")]),
+            Part::Firefox => self.in_firefox(),
+            Part::Bundler => self.npm_test("tests/bundler", &[]),
         }
     }
 
-    /// One run a file: each asks for its own place (page, worker, shared worker, service worker), and a
-    /// browser that died in one must not hide the others.
-    fn wasm_pack(&self) -> Result<(Tally, bool), Failure> {
-        let folder = self.house.at("client-wasm/tests");
-        let mut files: Vec<String> = fs::read_dir(&folder)
-            .map_err(Failure::io(folder.display()))?
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_string))
-            .collect();
-        files.sort();
-        let mut gateway = Gateway::start(self.house)?;
-        gateway.tell(&self.house.at("client-wasm/test-env.json"))?;
-        let _ticks = Ticker::start(gateway.url(), gateway.key());
-        let mut all = (Tally::default(), true);
-        for file in files {
-            say(format_args!("test: wasm: {file}"));
-            let (tally, success) = self.hear(
-                Command::new("wasm-pack")
-                    .args(["test", "--headless", "--chrome", "client-wasm", "--locked", "--test", &file])
-                    .env("PATH", &self.path)
-                    .current_dir(&self.house.root),
-            )?;
-            all = (all.0 + tally, all.1 && success);
-        }
-        Ok(all)
+    /// The browser core in all its places, then the same end-to-end tests as in Chromium.
+    fn in_firefox(&self) -> Result<(Tally, bool), Failure> {
+        let Some(firefox) = &self.firefox else { return Err(Failure::new("Firefox was not set up")) };
+        let (core, core_well) = self.wasm_pack(&Engine::Firefox { geckodriver: &firefox.geckodriver })?;
+        let (ends, ends_well) = self.npm_test("tests/browser", &[("PULSEGATE_BROWSER", "firefox")])?;
+        Ok((core + ends, core_well && ends_well))
     }
 
-    fn npm_test(&self, folder: &str) -> Result<(Tally, bool), Failure> {
+    fn npm_test(&self, folder: &str, environment: &[(&str, &str)]) -> Result<(Tally, bool), Failure> {
         let path = node::package(self.house, folder)
             .ok_or_else(|| Failure::new(format!("{folder} has no package-lock.json")))?;
         node::install(self.house, &path)?;
-        self.hear(&mut npm(&path, &["test"]))
+        self.hear(npm(&path, &["test"]).envs(environment.iter().copied()))
     }
 
     fn hear(&self, command: &mut Command) -> Result<(Tally, bool), Failure> {
@@ -177,8 +172,11 @@ impl Bench<'_> {
             .env("PATH", &self.path)
             .env("PULSEGATE_BIN", self.house.gateway("debug"))
             .env("PULSEGATE_DIST", self.house.dist());
-        if let Some(browser) = &self.browser {
-            command.env("CHROMIUM", &browser.chromium).env("CHROMEDRIVER", &browser.chromedriver);
+        if let Some(found) = &self.chromium {
+            command.env("CHROMIUM", &found.chromium).env("CHROMEDRIVER", &found.chromedriver);
+        }
+        if let Some(found) = &self.firefox {
+            command.env("FIREFOX", &found.browser);
         }
         if let Some(tarball) = &self.tarball {
             command.env("PULSEGATE_TARBALL", tarball);

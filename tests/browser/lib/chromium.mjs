@@ -177,6 +177,11 @@ class Tab {
     return result.value;
   }
 
+  /** A click led here: the tab is the one the person sees. */
+  inFront() {
+    return this.run("document.visibilityState === 'visible'");
+  }
+
   bringToFront() {
     return this.send('Page.bringToFront');
   }

@@ -1,7 +1,7 @@
 // Everything a test needs, started together and stopped in the right order.
 
 import { startApp } from './app-server.mjs';
-import { launch } from './chromium.mjs';
+import { launch } from './browser.mjs';
 import { startGateway } from './gateway.mjs';
 import { startBus } from './notification-bus.mjs';
 import { startProxy } from './proxy.mjs';

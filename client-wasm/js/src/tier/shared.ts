@@ -47,11 +47,12 @@ export const sharedWorker: TierOpener = {
     const unsent: unknown[] = [];
     const start = (extended: boolean) => {
       const failed = () => {
-        if (closed) return;
-        // Another tab may have started it without; the values must agree.
-        if (extended) return start(false);
         void diagnose(address.script).then((error) => {
-          if (!closed) events.failed(error);
+          if (closed) return;
+          // Another tab may have started it without; the values must agree. Asked for again in the same
+          // breath, Firefox would say nothing for ever about a file that is not there.
+          if (extended && error.code === 'worker-blocked') start(false);
+          else events.failed(error);
         });
       };
       try {
