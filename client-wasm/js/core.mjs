@@ -11,22 +11,9 @@ const BROWSERS_HAVE = [
   '--enable-sign-ext', '--enable-mutable-globals',
 ];
 
-/** What std says when it panics. */
-const PANIC_TEXTS = [
-  'slice index starts at ', ' but ends at ', 'index out of bounds: the len is ', ' but the index is ',
-  'range start index ', ' out of range for slice of length ', 'range end index ', 'assertion `left ', ' right` failed',
-  '  left: ', ' right: ', 'removal index (is ', 'insertion index (is ', ') should be < len (is ', ') should be <= len (is ',
-  'assertion failed: k <= self.len()', 'called `Result::unwrap()` on an `Err` value', 'LayoutError', 'capacity overflow',
-  'Tried to shrink to a larger capacity', 'attempt to divide by zero',
-  'attempt to calculate the remainder with a divisor of zero', 'RefCell already mutably borrowed',
-  'RefCell already borrowed', Array.from({ length: 100 }, (_, i) => String(i).padStart(2, '0')).join(''),
-];
-
 /**
- * The core with short names for what it shares with its glue, and without the texts of its panics.
- *
- * Import names carry hashes, which do not compress. The texts went with the code that printed them
- * (`snip.mjs`); their bytes, among them paths of the machine that built, become zeros.
+ * The core with short names for what it shares with its glue: the names of imports carry hashes, which do
+ * not compress.
  */
 export async function shorten(pkg) {
   const file = `${pkg}/short.wasm`;
@@ -36,34 +23,73 @@ export async function shorten(pkg) {
   opt('--low-memory-unused', '-Oz', `${pkg}/pulsegate_bg.wasm`, '-o', file);
   opt('--low-memory-unused', '--flatten', '--rereloop', '-Oz', '-Oz', '--converge', file, '-o', file);
   const map = JSON.parse(opt('--minify-imports-and-exports-and-modules', file, '-o', file));
-  let glue = lean(await readFile(`${pkg}/pulsegate.js`, 'utf8'));
+  let glue = lean(await readFile(`${pkg}/pulsegate.js`, 'utf8'), new Set(map.imports.map(([, long]) => long)));
   const escape = (text) => text.replace(/[.$]/g, '\\$&');
   for (const [, long, short] of map.imports) glue = glue.replace(new RegExp(`(^\\s*)${escape(long)}:`, 'm'), `$1${short}:`);
   for (const [long, short] of map.exports) glue = glue.replace(new RegExp(`\\bwasm\\.${escape(long)}\\b`, 'g'), `wasm.${short}`);
   glue = glue.replace('"./pulsegate_bg.js": import0', 'a: import0');
-  const quiet = (text) => '\0'.repeat(text.length);
-  let bytes = (await readFile(file)).toString('latin1').replace(/(?:\/[\w.-]+\/|proto\/|client-wasm\/)[\w/.-]+\.rs(?!\w)/g, quiet);
-  for (const text of PANIC_TEXTS) bytes = bytes.replaceAll(text, quiet);
+  const wasm = await readFile(file);
   await rm(file);
-  return { wasm: Buffer.from(bytes, 'latin1'), glue };
+  return { wasm, glue };
 }
 
 /**
- * The glue of wasm-bindgen without what a worker never needs: other ways to load, decoders for
- * gigabytes of text, a registry of closures nobody drops (the core drops its own).
+ * A closure of the core as a function of one argument: freed when both the core and the calls under
+ * way let go of it, and not entered twice.
  */
-function lean(glue) {
+const CLOSURE = `function makeMutClosure(a, b, f) {
+  let held = 1;
+  const real = (event) => {
+    held++;
+    const at = a;
+    a = 0;
+    try {
+      f(at, b, event);
+    } finally {
+      a = at;
+      real._wbg_cb_unref();
+    }
+  };
+  real._wbg_cb_unref = () => {
+    if (--held === 0) {
+      wasm.__wbindgen_destroy_closure(a, b);
+      a = 0;
+    }
+  };
+  return real;
+}`;
+
+/**
+ * The glue of wasm-bindgen without what a worker never needs: other ways to load, decoders for
+ * gigabytes of text, a registry of closures nobody drops (the core drops its own), catching where
+ * nothing is thrown (`close` without a code, `instanceof` in one realm), and what the core no longer
+ * imports.
+ */
+function lean(glue, imported) {
   const cut = (pattern, by) => {
     if (!pattern.test(glue)) throw new Error(`wasm-bindgen's glue has changed: nothing matches ${pattern}`);
     glue = glue.replace(pattern, by);
   };
   cut(/function decodeText\(bytes\) \{[^]*?\n\}/, 'function decodeText(bytes) { return new TextDecoder().decode(bytes); }');
   cut(/let cachedTextDecoder = [^]*?cachedTextDecoder\.decode\(\);/, '');
-  cut(/const CLOSURE_DTORS = [^]*?\n    : new FinalizationRegistry\([^;]*;/, 'const CLOSURE_DTORS = { register() {}, unregister() {} };');
+  cut(/return decodeText\(getUint8ArrayMemory0\(\)\.subarray\(ptr, ptr \+ len\)\)/, 'return decodeText(getArrayU8FromWasm0(ptr, len))');
+  cut(/const CLOSURE_DTORS = [^]*?\n    : new FinalizationRegistry\([^;]*;/, '');
+  cut(/function makeMutClosure\([^]*?\n\}/, CLOSURE);
+  cut(/function\(\) \{ return handleError\(function (\(arg0\) \{\s*arg0\.close\(\);\s*\}), arguments\); \}/, 'function$1');
+  cut(/function\(\) \{ return handleError\(function (\([^)]*\) )(\{[^}]*\}), arguments\); \}/g, 'function$1{ try $2 catch (e) { caught(e); } }');
+  cut(/function handleError\([^]*?\n\}/, 'function caught(e) { wasm.__wbindgen_exn_store(addToExternrefTable0(e)); }');
+  cut(/let result;\s*try \{\s*result = (arg0 instanceof ArrayBuffer);[^]*?const ret = result;/, 'const ret = $1;');
+  // Memory that grew leaves the old view empty.
+  cut(/cachedUint8ArrayMemory0 === null \|\| cachedUint8ArrayMemory0\.byteLength === 0/, '!cachedUint8ArrayMemory0?.length');
+  // Pointers are below 2 GiB, kinds and times too; the engine makes numbers of what it is given.
+  cut(/ ?ptr = ptr >>> 0;| >>> 0/g, '');
+  cut(/ptr \/ 1/g, 'ptr');
+  cut(/arg\.length \* 1/, 'arg.length');
+  cut(/const val\d = \+(\w+);/g, (whole) => whole.replace('+', ''));
+  cut(/        (__wb\w+): function\([^]*?\n        \},?(?: \w+\);)?\n/g, (whole, name) => (imported.has(name) ? whole : ''));
   return `${glue}
     export function boot(module) {
       wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;
       wasm.__wbindgen_start();
     }`;
 }
-
