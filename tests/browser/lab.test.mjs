@@ -124,10 +124,18 @@ test('a browser that is wrong about its network does not cut the link: the gatew
   assert.equal(await tab.run('navigator.onLine'), true);
 });
 
-test('a database thrown away makes another device, and the page is told', async () => {
-  await until('the device', async () => (await text('fact-registration')) !== 'none');
-  const before = await text('fact-registration');
+test('a database thrown away comes back from the second copy', async () => {
+  const device = () => text('fact-registration');
+  const before = await until('the device', async () => (await device()) !== 'none' && device());
+  const deaths = await number('count-deaths');
   await click('drop-database');
+  await until('another worker', async () => (await number('count-deaths')) > deaths && (await text('state-text')) === 'connected');
+  await until('the device again', async () => (await device()) === before);
+});
+
+test('a device cleared with its second copy is another one, and the page is told', async () => {
+  const before = await text('fact-registration');
+  await click('drop-all');
   await until('another device', async () => !['none', before].includes(await text('fact-registration')));
   await until('the page to be told', async () => (await diary()).some((line) => line.includes('storage-lost')));
 });

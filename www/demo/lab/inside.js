@@ -34,15 +34,15 @@ export async function device({ url, app, user }) {
 async function read(name) {
   const db = await open(name);
   try {
-    const stores = ['inbox', 'done', 'receipts', 'clicks', 'shown', 'kv'];
+    const stores = ['inbox', 'done', 'receipts', 'clicks', 'kv'];
     const tx = db.transaction(stores, 'readonly');
     const store = (of) => tx.objectStore(of);
-    const [rows, done, receipts, clicks, shown, names, values] = await Promise.all([
-      result(store('inbox').getAll(null, 200)), result(store('done').count()), result(store('receipts').count()), result(store('clicks').count()), result(store('shown').count()),
+    const [rows, done, receipts, clicks, names, values] = await Promise.all([
+      result(store('inbox').getAll(null, 200)), result(store('done').count()), result(store('receipts').count()), result(store('clicks').count()),
       result(store('kv').getAllKeys()), result(store('kv').getAll()),
     ]);
     const inbox = await result(db.transaction('inbox', 'readonly').objectStore('inbox').count());
-    return { name, rows, inbox, done, receipts, clicks, shown, kept: Object.fromEntries(names.map((key, index) => [key, values[index]])) };
+    return { name, rows, inbox, done, receipts, clicks, kept: Object.fromEntries(names.map((key, index) => [key, values[index]])) };
   } finally {
     db.close();
   }
