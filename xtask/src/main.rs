@@ -9,6 +9,7 @@ mod house;
 mod lint;
 mod node;
 mod package;
+mod reference;
 mod shell;
 mod sizes;
 mod system;
@@ -29,7 +30,7 @@ usage: cargo xtask COMMAND
   package               build the npm package into client-wasm/dist
   sizes                 compressed sizes of the package against their bars
   bench                 memory a connection, deliveries a processor-second, publishes a sync
-  generate [--check]    write (or compare) the protobuf code of the contract
+  generate [--check]    write (or compare) the protobuf code and the API reference in docs/api
   arch                  check the invariants of docs/ARCHITECTURE.md
   lint                  formatting, clippy, rustdoc, licences, unused dependencies
   tools                 build and fetch the tools into the cache folder, nothing else";
@@ -55,8 +56,8 @@ fn act(words: &[&str]) -> Result<ExitCode, Failure> {
         ["package"] => done(package::package(&house)),
         ["sizes"] => done(sizes::sizes(&house)),
         ["bench"] => done(bench::bench(&house)),
-        ["generate"] => done(generate::write(&house)),
-        ["generate", "--check"] => done(generate::check(&house)),
+        ["generate"] => done(generate::write(&house).and_then(|()| reference::write(&house))),
+        ["generate", "--check"] => done(generate::check(&house).and_then(|()| reference::check(&house))),
         ["arch"] => done(arch::arch(&house)),
         ["lint"] => done(lint::lint(&house)),
         ["tools"] => done(tools::wasm_tools(&house).and(tools::cargo_tools(&house)).map(drop)),
