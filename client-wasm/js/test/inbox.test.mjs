@@ -11,7 +11,7 @@ beforeEach(freshBrowser);
 
 const config = { url: 'http://gateway', app: 'shop', user: '' };
 
-async function open({ wrap = (store) => store, needed = () => false } = {}) {
+async function open({ wrap = (store) => store, needed = () => false, awaited = () => false } = {}) {
   const store = wrap(new IdbStore(await openDatabase('test', () => {})));
   await store.claim(Date.now(), config);
   const seen = { dropped: [], failed: 0, superseded: 0, memory: undefined };
@@ -21,7 +21,7 @@ async function open({ wrap = (store) => store, needed = () => false } = {}) {
     superseded: () => { seen.superseded += 1; },
   });
   const inbox = new Inbox(writer, {
-    now: () => Date.now(), needed, awaited: () => false, dropped: (log) => seen.dropped.push(log), receipts() {}, settled() {},
+    now: () => Date.now(), needed, awaited, dropped: (log) => seen.dropped.push(log), receipts() {}, settled() {},
   }, await store.load());
   return { store, writer, inbox, seen };
 }
@@ -86,6 +86,32 @@ test('the oldest goes when there is no more room, and the app is told', async ()
   assert.deepEqual(seen.dropped, ['topic:t1', 'topic:t2']);
   assert.equal(inbox.find(message(1).id), undefined);
   assert.ok(inbox.find(message(6).id));
+});
+
+test('a message that was handled goes with a word if a slow tab had still to come to it', async () => {
+  const slow = new Set();
+  const { inbox, seen } = await open({ needed: () => true, awaited: ({ id }) => slow.has(id) });
+  const body = 'x'.repeat(INBOX_BYTES / 8 - 1_000);
+  for (let number = 1; number <= 6; number++) {
+    const [entry] = await inbox.take([message(number, { body, log: `topic:t${number}` })], {});
+    inbox.handled(entry, false);
+    if (number === 1) slow.add(entry.id);
+  }
+  assert.equal(inbox.find(message(2).id), undefined);
+  assert.deepEqual(seen.dropped, ['topic:t1']);
+});
+
+test('a tab that was away longer than is remembered is told that anything may be missing', async () => {
+  const { inbox, writer, store } = await open();
+  const entries = await inbox.take(Array.from({ length: 2_600 }, (_, i) => message(i + 1, { log: i === 0 ? 'topic:rare' : 'topic:busy' })), {});
+  for (const entry of entries) inbox.remove(entry);
+  await writer.flush();
+  assert.ok(inbox.missedSince(0).has('inbox'));
+  assert.deepEqual([...inbox.missedSince(2_000)], ['topic:busy']);
+  store.close();
+  const { inbox: later } = await open();
+  assert.ok(later.missedSince(0).has('inbox'), 'also after a restart');
+  assert.deepEqual([...later.missedSince(2_599)], ['topic:busy']);
 });
 
 test('what has expired leaves without a word', async () => {

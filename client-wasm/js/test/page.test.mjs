@@ -1,5 +1,6 @@
 // The page's own parts: what a tab does with messages, options and errors; and that importing is inert.
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -125,6 +126,23 @@ test('without a browser a client is inert', async () => {
 test('a name that is no topic is refused where it is given', async () => {
   const client = createClient({ app: 'shop' });
   for (const topic of ['', 'a//b', '/a', 'a b', 'x'.repeat(129), '#']) await assert.rejects(client.subscribe(topic, () => {}).ready, { code: 'invalid' });
+});
+
+test('listening to a signal of the app ends with the client, and with the listener', () => {
+  const end = new AbortController();
+  const changes = [];
+  const listeners = new Listeners(end.signal, (event) => changes.push(event));
+  const app = new AbortController();
+  let heard = 0;
+  const off = listeners.on('state', () => { heard += 1; }, { signal: app.signal });
+  listeners.on('state', () => { heard += 1; }, { signal: app.signal });
+  listeners.emit('state', 1);
+  assert.equal(heard, 2);
+  off();
+  assert.equal(getEventListeners(app.signal, 'abort').length, 1);
+  end.abort();
+  assert.equal(getEventListeners(app.signal, 'abort').length, 0);
+  assert.deepEqual(changes, ['state', 'state', 'state'], 'came, came, went');
 });
 
 test('a listener that throws keeps nobody else from hearing', () => {

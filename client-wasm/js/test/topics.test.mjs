@@ -8,12 +8,12 @@ const { Topics, codeOf } = await load('worker/topics.ts', 'page/texts.ts');
 beforeEach(() => mock.timers.reset());
 const turn = async () => { for (let i = 0; i < 10; i++) await Promise.resolve(); };
 
-function stage({ stored = [], fleeting = [] } = {}) {
+function stage({ stored = [], fleeting = [], lost = [] } = {}) {
   mock.timers.enable({ apis: ['setTimeout'] });
   const tabs = [];
   const wishes = [];
   let kept = {};
-  const topics = new Topics({ tabs: () => tabs, wish: (names, subscribe) => wishes.push([...names, subscribe]), write: (change) => { kept = change.kept; } }, stored, fleeting);
+  const topics = new Topics({ tabs: () => tabs, wish: (names, subscribe) => wishes.push([...names, subscribe]), write: (change) => { kept = change.kept; } }, stored, fleeting, lost);
   const open = () => {
     const tab = { topics: new Map(), posted: [], offer: () => 2, post: (said) => tab.posted.push(said) };
     tabs.push(tab);
@@ -50,7 +50,7 @@ test('closing the last tab ends no durable subscription', () => {
   close(tab);
   mock.timers.tick(60_000);
   assert.ok(wishes.every((wish) => wish.at(-1)));
-  assert.deepEqual(kept(), { topics: ['a'], fleeting: [] });
+  assert.deepEqual(kept(), { topics: ['a'], fleeting: [], lost: [] });
 });
 
 test('one that is not durable ends 30 s after its last listener, unless another came', async () => {
@@ -108,6 +108,28 @@ test('one gap is told once, whether the start or the gap says so first', () => {
   assert.equal(lost(), 1);
   topics.gap('a');
   assert.equal(lost(), 2, 'a later gap is another one');
+});
+
+test('what was lost while no tab listened is told to the next one that does, once', () => {
+  const { topics, open, kept } = stage();
+  topics.gap('a');
+  assert.deepEqual(kept().lost, ['a'], 'also after a crash');
+  const [one, two] = [open(), open()];
+  topics.attach(one, 'a', true);
+  topics.attach(two, 'a', true);
+  assert.deepEqual(one.posted.map(({ recovered }) => recovered), [false]);
+  assert.deepEqual(two.posted, []);
+});
+
+test('a tab that asks for a topic anew is no news to the others', () => {
+  const { topics, open } = stage();
+  const [one, two] = [open(), open()];
+  topics.attach(one, 'a', true);
+  topics.subscribed('a', true);
+  topics.attach(two, 'a', true);
+  topics.subscribed('a', true);
+  assert.equal(one.posted.length, 1);
+  assert.equal(two.posted.length, 1);
 });
 
 test('a refusal is told to who listens, with a code of ours', () => {

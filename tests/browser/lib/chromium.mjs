@@ -2,7 +2,7 @@
 // process is ours, so it can be killed and stopped like a person's machine would do it.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './until.mjs';
@@ -13,15 +13,21 @@ const FLAGS = [
   '--disable-default-apps', '--disable-extensions', '--disable-search-engine-choice-screen', '--window-size=1200,900',
 ];
 
-/** Starts Chromium. `profile` names a folder that outlives the process; absent: a throw-away one. */
-export async function launch({ profile, bus, origins = [], flags = [] } = {}) {
+/**
+ * Starts Chromium. `profile` names a folder that outlives the process; absent: a throw-away one.
+ * `init` runs in every document before its own scripts.
+ */
+export async function launch({ profile, bus, origins = [], flags = [], init } = {}) {
   const folder = profile ?? await mkdtemp(join(tmpdir(), 'pulsegate-profile-'));
+  await mkdir(folder, { recursive: true });
+  // Lets tests open Chromium's own page that discards tabs.
+  await writeFile(join(folder, 'Local State'), '{"internal_only_uis_enabled":true}', { flag: 'wx' }).catch(() => undefined);
   const process_ = spawn(process.env.CHROMIUM ?? 'chromium', [...FLAGS, ...flags, `--user-data-dir=${folder}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', process.env.CHROMIUM_LOG ? 'inherit' : 'ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...(bus && { DBUS_SESSION_BUS_ADDRESS: bus.address }) },
     detached: true,
   });
-  const browser = new Browser(process_, folder, !profile);
+  const browser = new Browser(process_, folder, !profile, init);
   await browser.send('Target.setDiscoverTargets', { discover: true, filter: [{}] });
   for (const origin of origins) await browser.allowNotifications(origin);
   return browser;
@@ -34,9 +40,11 @@ class Browser {
   #rest = '';
   #temporary;
   #exited;
+  #init;
   targets = new Map();
 
-  constructor(process_, folder, temporary) {
+  constructor(process_, folder, temporary, init) {
+    this.#init = init;
     this.process = process_;
     this.profile = folder;
     this.#temporary = temporary;
@@ -82,9 +90,14 @@ class Browser {
   }
 
   /** Opens a tab. Only the newest tab of a window is visible, as for a person. */
-  async open(url, { background = false } = {}) {
-    const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', background });
+  async open(url, { background = false, newWindow = false } = {}) {
+    const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', background, newWindow });
     const tab = await this.attach(targetId);
+    if (this.#init) {
+      // Without it scripts are not added.
+      await tab.send('Page.enable');
+      await tab.send('Page.addScriptToEvaluateOnNewDocument', { source: this.#init });
+    }
     await tab.goto(url);
     return tab;
   }
@@ -180,6 +193,11 @@ class Tab {
   /** A click led here: the tab is the one the person sees. */
   inFront() {
     return this.run("document.visibilityState === 'visible'");
+  }
+
+  /** Lets go of it: some things Chromium does not do to a tab somebody debugs. */
+  detach() {
+    return this.#browser.send('Target.detachFromTarget', { sessionId: this.#sessionId });
   }
 
   bringToFront() {

@@ -4,6 +4,9 @@
 //   idle          no handler at all      worker            where the worker script is
 //   quick         handled without telling the server
 //   canary        tells when the browser has no database of this origin
+//   narrow        hears its topics alone, not every message
+//   later         starts when the test says `pg.start()`
+// A test may set `pg.before` (awaited first by the handler) and `pg.getToken`.
 // What it heard is in `window.pg`, and written down by the app's server before a handler returns,
 // so that a killed browser leaves a record.
 
@@ -24,30 +27,35 @@ const options = {
 if (ask.has('worker')) options.workerUrl = ask.get('worker');
 if (ask.has('user')) {
   options.user = ask.get('user');
-  options.getToken = async ({ why }) => {
+  options.getToken = async (request) => {
     pg.tokens++;
+    if (pg.getToken) return pg.getToken(request);
+    const { why } = request;
     const answer = await fetch(`/token?${new URLSearchParams({ user: ask.get('user'), why })}`);
     if (answer.status === 401) throw new UnauthorizedError();
     return answer.text();
   };
 }
+let order = 0;
+const handle = async (message) => {
+  // What is told in parallel may arrive in another order than it came here.
+  const came = { life: performance.timeOrigin, order: ++order };
+  const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, ...came };
+  pg.began = (pg.began ?? 0) + 1;
+  if (pg.before) await pg.before(heard);
+  if (!ask.has('quick')) await tell('message', heard);
+  pg.got.push(heard);
+};
 // Without a handler in this tab a message is unhandled here, and may only be shown.
-if (!ask.has('idle')) {
-  let order = 0;
-  options.onMessage = async (message) => {
-    // What is told in parallel may arrive in another order than it came here.
-    const came = { life: performance.timeOrigin, order: ++order };
-    const heard = { id: message.id, log: message.log, topic: message.topic, body: message.body, title: message.notification?.title, ...came };
-    if (!ask.has('quick')) await tell('message', heard);
-    pg.got.push(heard);
-  };
-}
+if (!ask.has('idle') && !ask.has('narrow')) options.onMessage = handle;
 
 if (ask.has('canary')) {
   // Chromium keeps one store for all databases of an origin: where this one is gone they all are.
   indexedDB.open('canary').onupgradeneeded = () => { tell('no-database', {}); };
 }
 
+pg.options = options;
+pg.UnauthorizedError = UnauthorizedError;
 pg.start = () => {
   const client = createClient(options);
   pg.client = client;
@@ -65,8 +73,8 @@ pg.start = () => {
   return client;
 };
 
-pg.subscribe = (topic) => {
-  const subscription = pg.client.subscribe(topic, () => {});
+pg.subscribe = (topic, more) => {
+  const subscription = pg.client.subscribe(topic, ask.has('narrow') ? handle : () => {}, more);
   subscription.on('subscribed', (event) => pg.subscribed.push(event));
   pg.subs[topic] = 'asked';
   subscription.ready.then(() => { pg.subs[topic] = 'ready'; }, (fault) => { pg.subs[topic] = fault.code; });
@@ -74,7 +82,7 @@ pg.subscribe = (topic) => {
 
 /** True once the connection stands and every subscription of the address is stored. */
 pg.ready = () => pg.client.status.state === 'connected' && Object.values(pg.subs).every((state) => state === 'ready');
-pg.titles = () => pg.got.map(({ title }) => title);
+pg.titles = () => pg.got.map(({ title, body }) => title ?? body);
 
 if (!ask.has('later')) pg.start();
 pg.loaded = true;

@@ -34,11 +34,14 @@ export class PageClient implements Client {
   readonly notifications: PageNotifications;
   readonly #options: ClientOptions;
   readonly #config: Config;
-  readonly #listeners = new Listeners<ClientEvents>();
+  readonly #end = new AbortController();
+  readonly #listeners = new Listeners<ClientEvents>(this.#end.signal, (event) => {
+    if (event === 'message') this.#listen();
+    if (event === 'notificationclick') this.#takeClicks();
+  });
   readonly #subscriptions = new Map<string, Set<PageSubscription>>();
   readonly #asks = new Map<number, { resolve: (value: unknown) => void; reject: (error: PushError) => void; ask: Ask }>();
   readonly #inbound: Inbound;
-  readonly #end = new AbortController();
   #line: Line | undefined;
   #status: Status = NOWHERE;
   #asked = 0;
@@ -87,21 +90,12 @@ export class PageClient implements Client {
     listener: (event: ClientEvents[K]) => unknown,
     options?: ListenOptions,
   ): Off {
-    const off = this.#listeners.on(event, listener, options);
-    if (event === 'message') {
-      this.#listen();
-      options?.signal?.addEventListener('abort', () => this.#listen());
-    }
-    if (event === 'notificationclick') this.#takeClicks();
-    return () => {
-      off();
-      if (event === 'message') this.#listen();
-    };
+    return this.#listeners.on(event, listener, options);
   }
 
   subscribe(topic: string, handler: MessageHandler, options: SubscribeOptions = {}): Subscription {
     const durable = options.durable ?? true;
-    const sub = new PageSubscription(topic, handler, durable, (self) => this.#detach(self));
+    const sub = new PageSubscription(topic, handler, durable, this.#end.signal, (self) => this.#detach(self));
     if (this.#end.signal.aborted) {
       sub.refused(new PushError('closed', 'the client was disconnected'));
       return sub;
@@ -111,7 +105,7 @@ export class PageClient implements Client {
       return sub;
     }
     if (options.signal?.aborted) return sub;
-    options.signal?.addEventListener('abort', () => sub.detach(), { once: true });
+    options.signal?.addEventListener('abort', () => sub.detach(), { signal: this.#end.signal });
     const all = this.#subscriptions.get(topic) ?? new Set();
     this.#subscriptions.set(topic, all.add(sub));
     this.#line?.post({ t: 'attach', topic, durable: this.#durable(topic) });
@@ -192,7 +186,7 @@ export class PageClient implements Client {
     for (const event of ['online', 'offline']) addEventListener(event, online, { signal });
     (navigator as { connection?: EventTarget }).connection?.addEventListener('change', online, { signal });
     // A page in the back/forward cache, or frozen, must hold no lock and be sent nothing.
-    const rest = () => line.end(true);
+    const rest = (event: Event) => line.end((event as PageTransitionEvent).persisted !== false);
     const wake = () => line.start();
     addEventListener('pagehide', rest, { signal });
     document.addEventListener('freeze', rest, { signal });
@@ -232,14 +226,14 @@ export class PageClient implements Client {
       case 'refused':
         for (const sub of this.#subscriptions.get(message.topic) ?? []) sub.refused(errorOf(message.error));
         return this.#failed(errorOf(message.error));
-      case 'gap': {
-        const topic = topicOf(message.log);
-        this.#emit('gap', { log: message.log, reason: message.reason, ...(topic !== undefined && { topic }) });
+      case 'gap':
+        return this.#gap(message.log, message.reason);
+      case 'place':
+        this.#inbound.place = message.n;
         return;
-      }
       case 'foreground':
-        // Another tab's setting is the newer one: this tab's is not said again.
-        if (message.policy !== this.#policy) this.#policy = undefined;
+        // It is kept now: said again by a tab that was away, it would undo what another one set since.
+        if (message.policy === this.#policy) this.#policy = undefined;
         return this.notifications.foregroundTold(message.policy);
       case 'token': {
         // The worker asks another tab then.
@@ -274,7 +268,13 @@ export class PageClient implements Client {
     const inThisPage = this.#registration !== undefined;
     this.#registration = registration;
     if (!otherBefore(this.notifications.db, registration) && !inThisPage) return;
-    this.#emit('gap', { log: 'inbox', reason: 'storage-lost' });
+    this.#gap('inbox', 'storage-lost');
+  }
+
+  #gap(log: string, reason: string): void {
+    const topic = topicOf(log);
+    this.#emit('gap', { log, reason, ...(topic !== undefined && { topic }) });
+    if (log !== 'inbox') return;
     for (const subs of this.#subscriptions.values()) for (const sub of subs) sub.missed();
   }
 

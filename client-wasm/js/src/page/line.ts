@@ -77,7 +77,7 @@ export class Line {
   /** Says bye and lets go of every lock; `frozen`: it may start again. */
   end(frozen: boolean): void {
     clearTimeout(this.#retry);
-    this.post({ t: 'bye', frozen });
+    this.post({ t: 'bye', frozen, place: this.#owner.introduce().place });
     this.#drop();
   }
 

@@ -4,6 +4,14 @@ import type { ListenOptions, Off } from './api.js';
 /** See the top of the file. */
 export class Listeners<Events> {
   readonly #sets = new Map<keyof Events, Set<(event: never) => unknown>>();
+  readonly #end: AbortSignal | undefined;
+  readonly #changed: (event: keyof Events) => void;
+
+  /** `end`: no signal of the app's is listened to any longer. `changed` hears that a listener came or went. */
+  constructor(end?: AbortSignal, changed: (event: keyof Events) => void = () => undefined) {
+    this.#end = end;
+    this.#changed = changed;
+  }
 
   on<K extends keyof Events>(event: K, listener: (event: Events[K]) => unknown, options?: ListenOptions): Off {
     let set = this.#sets.get(event);
@@ -14,10 +22,12 @@ export class Listeners<Events> {
     const off = () => {
       set.delete(own);
       signal?.removeEventListener('abort', off);
+      this.#changed(event);
     };
     if (signal?.aborted) return off;
     set.add(own);
-    signal?.addEventListener('abort', off);
+    signal?.addEventListener('abort', off, this.#end && { signal: this.#end });
+    this.#changed(event);
     return off;
   }
 

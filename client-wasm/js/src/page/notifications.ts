@@ -130,6 +130,8 @@ export class PageNotifications implements Notifications {
 
   /** Takes back what is shown of these messages, or all of a device. */
   async close(ids: string[] | undefined, db: string): Promise<void> {
+    // Right after the page was loaded the service worker may still have to be found.
+    if (this.permission === 'granted') await this.setUp().catch(() => undefined);
     for (const shown of (await this.#registration?.getNotifications()) ?? []) {
       const data = dataOf(shown);
       if (data?.db === db && (!ids || ids.includes(data.id))) shown.close();
@@ -194,9 +196,11 @@ function activated(registration: ServiceWorkerRegistration): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = registration.installing ?? registration.waiting;
     if (!worker) return reject(new Error('nothing is being installed'));
-    worker.addEventListener('statechange', () => {
+    worker.onstatechange = () => {
       if (worker.state === 'activated') resolve();
       else if (worker.state === 'redundant') reject(new Error('the installation failed'));
-    });
+      else return;
+      worker.onstatechange = null;
+    };
   });
 }

@@ -9,16 +9,17 @@ export class PageSubscription implements Subscription {
   readonly handler: MessageHandler;
   readonly durable: boolean;
   readonly ready: Promise<void>;
-  readonly #listeners = new Listeners<SubscriptionEvents>();
+  readonly #listeners: Listeners<SubscriptionEvents>;
   readonly #detach: () => void;
   #missed = false;
   #resolve!: () => void;
   #reject!: (error: PushError) => void;
 
-  constructor(topic: string, handler: MessageHandler, durable: boolean, detach: (self: PageSubscription) => void) {
+  constructor(topic: string, handler: MessageHandler, durable: boolean, end: AbortSignal, detach: (self: PageSubscription) => void) {
     this.topic = topic;
     this.handler = handler;
     this.durable = durable;
+    this.#listeners = new Listeners(end);
     this.#detach = () => detach(this);
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;

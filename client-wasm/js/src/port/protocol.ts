@@ -98,8 +98,8 @@ export type ToWorker =
       /** Last place this tab had from a worker, if it had one. */
       place?: number;
     }
-  /** Nothing may be posted to it any more: it goes, or (`frozen`) may come back over a new port. */
-  | { t: 'bye'; frozen: boolean }
+  /** Nothing may be posted to it any more: it goes, or (`frozen`) may come back over a new port and read on from `place`. */
+  | { t: 'bye'; frozen: boolean; place?: number | undefined }
   | { t: 'ping'; i: number }
   | { t: 'visible'; visible: boolean }
   | { t: 'online'; online: boolean }
@@ -127,6 +127,8 @@ export type ToTab =
     }
   | { t: 'outdated'; build: string; v: number }
   | { t: 'pong'; i: number }
+  /** From here on messages are posted to it. */
+  | { t: 'place'; n: number }
   | { t: 'status'; status: Status }
   | { t: 'message'; n: number; m: MessageData }
   | { t: 'subscribed'; topic: string; recovered: boolean; replayed: number }

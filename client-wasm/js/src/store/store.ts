@@ -61,6 +61,8 @@ export interface Kept {
   topics: string[];
   /** Those of them that only lasted as long as a tab listened. */
   fleeting: string[];
+  /** Topics of which something was lost while no tab listened. */
+  lost: string[];
   foreground: ForegroundPolicy;
   /** Messages whose shown notification has yet to be taken back. */
   closes: string[];
@@ -83,6 +85,7 @@ export const NOTHING: Loaded = {
   cursors: {},
   topics: [],
   fleeting: [],
+  lost: [],
   foreground: 'hidden-only',
   rows: [],
   done: [],

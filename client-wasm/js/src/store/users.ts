@@ -1,6 +1,6 @@
-/** Who used this app in this browser last: when that changes, what the other one had is wiped. */
+/** Who used this app in this browser: when somebody else comes, what the ones before had is wiped. */
 import type { Config } from '../port/protocol.js';
-import { committed, nameOf, result } from './idb.js';
+import { committed, nameOf, openDatabase, result } from './idb.js';
 
 /** Name of the lock under which a device's socket and database are held, over all tiers and versions. */
 export const socketLock = (key: string): string => `pulsegate-socket-${key}`;
@@ -14,31 +14,46 @@ function open(): Promise<IDBDatabase> {
   });
 }
 
-/**
- * Notes that `config.user` uses the app now. If somebody else did, `changed` hears the name of their
- * database, and it is deleted as soon as no worker holds it.
- */
-export async function noteUser(config: Config, key: string, changed: (database: string) => void): Promise<void> {
-  const place = `${config.url} ${config.app}`;
-  const db = await open();
-  const tx = db.transaction('users', 'readwrite');
-  const users = tx.objectStore('users');
-  // The other one's key: of their database, and of the lock under which it is held.
-  const last = (await result(users.get(place))) as string | undefined;
-  users.put(key, place);
-  await committed(tx);
+/** Whether the device of `key` asked to be forgotten and has no confirmation yet: its secret is needed for that. */
+async function forgetting(key: string): Promise<boolean> {
+  const db = await openDatabase(nameOf(key), () => undefined);
+  const value = await result(db.transaction('kv').objectStore('kv').get('forgetting'));
   db.close();
-  if (last === key) return;
-  // Second copies of others: those of an app that lives get a new one, of nobody else anything stays.
-  const copies = await caches.keys().catch(() => []);
-  for (const name of copies) if (/^pulsegate-/.test(name) && name !== nameOf(key)) void caches.delete(name);
-  if (last === undefined) return;
-  void navigator.locks.request(socketLock(last), async () => {
-    const again = await open();
-    const now = await result(again.transaction('users').objectStore('users').get(place));
-    again.close();
-    if (now !== key) return;
-    changed(nameOf(last));
-    await result(indexedDB.deleteDatabase(nameOf(last)));
-  });
+  return value === true;
+}
+
+/**
+ * Notes that `config.user` uses the app now. Of everybody who did before, `changed` hears the name of
+ * the database, which is deleted as soon as no worker holds it. They are remembered until that is
+ * done and `changed` answered that a tab heard it: this worker may not live to see it.
+ */
+export async function noteUser(config: Config, key: string, changed: (database: string) => boolean): Promise<void> {
+  const place = `${config.url} ${config.app}`;
+  const users = (db: IDBDatabase) => db.transaction('users', 'readwrite').objectStore('users');
+  const db = await open();
+  const all = users(db);
+  const last = result(all.get(place));
+  // Under the place who is there now, and under each key its place.
+  all.put(key, place);
+  all.put(place, key);
+  const [names, places] = await Promise.all([result(all.getAllKeys()), result(all.getAll())]);
+  await committed(all.transaction);
+  db.close();
+  if ((await last) !== key) {
+    // Second copies of others: those of an app that lives get a new one, of nobody else anything stays.
+    const copies = await caches.keys().catch(() => []);
+    for (const copy of copies) if (/^pulsegate-/.test(copy) && copy !== nameOf(key)) void caches.delete(copy);
+  }
+  for (const [i, name] of names.entries()) {
+    const other = name as string;
+    if (places[i] !== place || other === key) continue;
+    void navigator.locks.request(socketLock(other), async () => {
+      const again = await open();
+      if ((await result(users(again).get(place))) === key && changed(nameOf(other)) && !(await forgetting(other))) {
+        await result(indexedDB.deleteDatabase(nameOf(other)));
+        await result(users(again).delete(other));
+      }
+      again.close();
+    });
+  }
 }

@@ -74,14 +74,15 @@ export function targetOf(data: NotificationData, action: string, origin: string)
 async function clicked(data: NotificationData, action: string): Promise<void> {
   const { url, foreign } = targetOf(data, action, scope.location.origin);
   const windows = await scope.clients.matchAll({ type: 'window', includeUncontrolled: true });
-  const there = foreign ? undefined : choose(windows, url);
+  // Another site's tab cannot be told: of a click that leads there one of ours hears, if there is one.
+  const there = choose(windows, foreign ? '' : url);
   const opened = !there;
   const click: ClickData = { id: data.id, action, url, note: data.note, ext: data.ext, at: Date.now(), opened };
   // Opening and focusing are allowed for a moment after the click only: before anything is written.
-  const moved = there
+  const moved = there && !foreign
     ? there.focus().catch(() => undefined)
     : scope.clients.openWindow(url || scope.location.origin).catch(() => undefined);
-  const db = await note(data, CLICKED, action, foreign ? undefined : click);
+  const db = await note(data, CLICKED, action, foreign && opened ? undefined : click);
   const opener = await moved;
   (there ?? (opener as WindowClient | null | undefined))?.postMessage({ pulsegate: 'click', db: data.db });
   await report(db);

@@ -21,6 +21,10 @@ const BEHIND = 1_000;
 /** After a worker's death its tabs come back one by one: what some of them handled waits so long for the others. */
 const RETURN_MS = 10_000;
 
+/** A page at rest, frozen or in the back/forward cache, is waited for so long, and by so many messages. */
+const REST_MS = 600_000;
+const REST_MESSAGES = 1_000;
+
 /** What a device needs its hub for. */
 export interface DeviceOwner {
   tabs(): Tab[];
@@ -55,6 +59,9 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   #holding = false;
   #returning = true;
   #forgetting: (() => void)[] = [];
+  /** A tab came after the device was to be forgotten: it wants a new one. */
+  #fresh = false;
+  readonly #resting = new Set<Tab>();
   /** Batches whose ack waits for handlers, where nothing is kept. */
   #unkept: { entries: Entry[]; done: () => void }[] = [];
 
@@ -80,6 +87,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
       },
       loaded.topics,
       loaded.fleeting,
+      loaded.lost,
     );
     this.link = new Link(config, this);
     this.#tokens = new Tokens(config.user, tabs, this);
@@ -97,6 +105,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
 
   /** A tab is there, or back from the cache. */
   joined(tab: Tab): void {
+    this.#fresh = true;
     if (this.#state === 'closed' || this.#state === 'disconnected') this.link.say(Say.start);
     tab.post({ t: 'foreground', policy: this.foreground });
     this.#activity();
@@ -108,6 +117,13 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   /** A tab is gone; `frozen`: it may come back, and if it was the last one the gateway is told. */
   left(tab: Tab, frozen: boolean): void {
     this.topics.gone(tab);
+    if (frozen) {
+      this.#resting.add(tab);
+      setTimeout(() => {
+        this.#resting.delete(tab);
+        this.inbox.settle();
+      }, REST_MS);
+    }
     for (const entry of tab.out) this.inbox.abandoned(entry);
     this.#activity(frozen && this.#owner.tabs().length === 0);
     this.inbox.settle();
@@ -174,6 +190,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
         return this.#writer.store.takeClicks(ask.since);
       case 'forget':
         return new Promise<void>((resolve) => {
+          this.#fresh = false;
           this.#forgetting.push(resolve);
           this.link.say(Say.forget);
         });
@@ -226,7 +243,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   }
 
   needed(entry: Entry): boolean {
-    return this.#returning || this.#owner.tabs().some((tab) => tab.awaits(entry));
+    const resting = this.inbox.count < REST_MESSAGES ? this.#resting : [];
+    return this.#returning || [...this.#owner.tabs(), ...resting].some((tab) => tab.awaits(entry));
   }
 
   awaited(entry: Entry): boolean {
@@ -381,6 +399,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   forgotten(): void {
     this.#registration = '';
     this.#forgot();
+    if (this.#fresh) this.link.say(Say.start);
     this.status();
   }
 

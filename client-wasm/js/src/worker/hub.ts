@@ -80,7 +80,7 @@ export class Hub implements DeviceOwner {
   #heard(port: MessagePort, said: ToWorker): void {
     if (said.t === 'ping') port.postMessage({ t: 'pong', i: said.i });
     else if (said.t === 'hello') this.#hello(port, said);
-    else if (said.t === 'bye') this.#drop(port, said.frozen);
+    else if (said.t === 'bye') this.#drop(port, said.frozen, said.place);
     else this.#later(port, said);
   }
 
@@ -129,9 +129,13 @@ export class Hub implements DeviceOwner {
     tab.tokens = hello.tokens;
     tab.shows = hello.shows;
     tab.permission = hello.permission;
+    tab.post({ t: 'place', n: place });
     if (hello.place !== undefined) {
       tab.returned = true;
-      for (const log of device.inbox.missedSince(place)) tab.post({ t: 'gap', log, reason: 'retention' });
+      for (const log of device.inbox.missedSince(place)) {
+        tab.post({ t: 'gap', log, reason: 'retention' });
+        if (log.startsWith('topic:')) tab.post({ t: 'subscribed', topic: log.slice(6), recovered: false, replayed: 0 });
+      }
     }
     device.joined(tab);
     for (const said of waiting.slice(1)) device.from(tab, said);
@@ -145,12 +149,14 @@ export class Hub implements DeviceOwner {
   }
 
   /** Nothing is posted to it from here on: a page in the back/forward cache comes back over a new port. */
-  #drop(port: MessagePort, frozen = false): void {
+  #drop(port: MessagePort, frozen = false, place = Infinity): void {
     const tab = this.#tabs.get(port);
     this.#waiting.delete(port);
     if (tab) {
       this.#tabs.delete(port);
       tab.end();
+      // What is under way to it may never reach it.
+      tab.place = Math.min(tab.place, place);
       this.#device?.left(tab, frozen);
     }
     port.close();
@@ -202,7 +208,10 @@ export class Hub implements DeviceOwner {
     const loaded = await store.load();
     this.#device = new Device(config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
-    void noteUser(config, this.#key, (db) => this.all({ t: 'close', db })).catch(() => undefined);
+    void noteUser(config, this.#key, (db) => {
+      this.all({ t: 'close', db });
+      return this.#tabs.size > 0;
+    }).catch(() => undefined);
   }
 
   async #open(config: Config): Promise<Store> {

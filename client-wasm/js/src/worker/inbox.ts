@@ -14,6 +14,8 @@ export const INBOX_MESSAGES = 10_000;
 export const INBOX_BYTES = 8 * 1024 * 1024;
 /** Messages remembered after they left, so that a repeat is not taken for a new one. */
 export const REMEMBERED = 2_000;
+/** So many stay when the oldest of them are dropped. */
+const KEPT = REMEMBERED - (REMEMBERED >> 3);
 /** Rows whose text stays in memory, and its size. */
 const CACHED = 512;
 const CACHED_BYTES = 1024 * 1024;
@@ -76,6 +78,8 @@ export class Inbox {
   /** The last place given out, and the last that arrived: between them a write is under way. */
   #given = 0;
   #last = 0;
+  /** Below this place it is not known any more what left. */
+  #pruned = 0;
   readonly #dirty = new Set<Entry>();
   #receipts: Receipt[] = [];
   #flushing = false;
@@ -90,6 +94,8 @@ export class Inbox {
     this.#owner = owner;
     this.#shown = loaded.shown;
     for (const done of loaded.done) this.#remember(done);
+    // Fewer are there only if none was ever dropped.
+    if (loaded.done.length >= KEPT) this.#pruned = Math.min(...loaded.done.map((done) => done.n));
     for (const row of loaded.rows) this.#insert(this.#shown.get(row.id) ? { ...row, p: 0 } : row, true);
   }
 
@@ -117,9 +123,9 @@ export class Inbox {
     return this.#byId.get(id);
   }
 
-  /** Logs of which something left the inbox beyond `place`: a tab that was away since has missed it. */
+  /** Logs of which something left the inbox beyond `place`: a tab that was away since has missed it. `inbox`: any of them. */
   missedSince(place: number): Set<string> {
-    const logs = new Set<string>();
+    const logs = new Set(place + 1 < this.#pruned ? ['inbox'] : []);
     for (const done of this.#done.values()) if (done.n > place) logs.add(done.log);
     return logs;
   }
@@ -369,7 +375,7 @@ export class Inbox {
     if (this.#done.size <= REMEMBERED) return undefined;
     // An eighth at a time: the rows are deleted by range.
     const places = [...this.#done.values()].map((d) => d.n).sort((a, b) => a - b);
-    const below = places[REMEMBERED >> 3] as number;
+    const below = (this.#pruned = places[REMEMBERED >> 3] as number);
     for (const done of this.#done.values()) {
       if (done.n >= below) continue;
       this.#done.delete(done.id);
@@ -382,7 +388,7 @@ export class Inbox {
     for (const entry of this.entries) {
       if (this.#count <= INBOX_MESSAGES && this.#bytes <= INBOX_BYTES) return;
       if (entry.gone) continue;
-      if (!entry.h) this.#owner.dropped(entry.log);
+      if (!entry.h || this.#owner.awaited(entry)) this.#owner.dropped(entry.log);
       this.remove(entry);
     }
   }

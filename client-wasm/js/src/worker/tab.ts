@@ -39,7 +39,8 @@ export class Tab {
   readonly gone = new AbortController();
   #credit = CREDIT;
   readonly #out = new Map<string, Entry>();
-  readonly #failed = new Set<string>();
+  /** Messages that a handler here failed on. */
+  readonly #failed = new WeakSet<Entry>();
   /** Unhandled ones from before its handler came. */
   #backlog: Entry[] = [];
   #pumping = false;
@@ -98,7 +99,7 @@ export class Tab {
 
   /** Whether `entry` still has to pass here. */
   awaits(entry: Entry): boolean {
-    return this.listens && this.wants(entry.log) && (entry.n > this.place || this.#backlog.includes(entry));
+    return this.wants(entry.log) && (entry.n > this.place || this.#backlog.includes(entry));
   }
 
   /** Whether its handlers have `entry` now. */
@@ -126,7 +127,7 @@ export class Tab {
         !entry.h &&
         (log === undefined || entry.log === log) &&
         !this.#out.has(entry.id) &&
-        !this.#failed.has(entry.id) &&
+        !this.#failed.has(entry) &&
         !this.#backlog.includes(entry),
     );
     this.#backlog = [...this.#backlog, ...fresh].sort((a, b) => a.n - b.n);
@@ -141,7 +142,7 @@ export class Tab {
     if (!entry) return undefined;
     this.#out.delete(id);
     this.#credit = Math.min(CREDIT, this.#credit + 1);
-    if (outcome === 'failed') this.#failed.add(id);
+    if (outcome === 'failed') this.#failed.add(entry);
     // Its handler was taken off while the message was under way, and another one is there by now.
     if (outcome === 'none' && !entry.h && entry.n > 0 && !entry.gone && this.wants(entry.log)) {
       this.#backlog.push(entry);

@@ -26,6 +26,8 @@ export class Topics {
   /** Read on this link. */
   readonly #read = new Set<string>();
   readonly #fleeting: Set<string>;
+  /** Something of them was lost while no tab listened. */
+  readonly #lost: Set<string>;
   readonly #ends = new Map<string, ReturnType<typeof setTimeout>>();
   /** Tabs told `recovered: false`, whose gap is still to come. */
   readonly #unrecovered = new Set<string>();
@@ -34,10 +36,11 @@ export class Topics {
   readonly #leaving = new Map<string, (() => void)[]>();
   #wishes = new Set<string>();
 
-  constructor(owner: TopicsOwner, stored: string[], fleeting: string[]) {
+  constructor(owner: TopicsOwner, stored: string[], fleeting: string[], lost: string[]) {
     this.#owner = owner;
     this.#stored = new Set(stored);
     this.#fleeting = new Set(fleeting);
+    this.#lost = new Set(lost);
     for (const topic of fleeting) this.#endLater(topic);
   }
 
@@ -53,9 +56,10 @@ export class Topics {
     this.#ends.delete(topic);
     if (durable) this.#fleeting.delete(topic);
     else if (!this.#stored.has(topic)) this.#fleeting.add(topic);
+    const recovered = !this.#lost.delete(topic);
     this.#keep();
     const replayed = tab.offer(`topic:${topic}`);
-    if (this.#read.has(topic)) tab.post({ t: 'subscribed', topic, recovered: true, replayed });
+    if (this.#read.has(topic) || !recovered) tab.post({ t: 'subscribed', topic, recovered, replayed });
     // Wished again even so: the session keeps what tabs listen to over a change of registration.
     this.#wish(topic);
   }
@@ -68,7 +72,7 @@ export class Topics {
 
   /** A tab went with all its handlers. */
   gone(tab: Tab): void {
-    for (const topic of [...tab.topics.keys()]) this.detach(tab, topic);
+    for (const topic of tab.topics.keys()) this.#endLater(topic);
   }
 
   /** Ends the device's subscription; resolves once the gateway has stored that. */
@@ -109,16 +113,19 @@ export class Topics {
     this.#read.clear();
     this.#renewed.clear();
     this.#fleeting.clear();
+    this.#lost.clear();
     this.#keep();
   }
 
   subscribed(topic: string, resumed: boolean): void {
     const recovered = !this.#renewed.delete(topic) && resumed;
+    // Asked for again by another tab: it was told already.
+    const news = !recovered || !this.#read.has(topic);
     this.#stored.add(topic);
     this.#read.add(topic);
     if (!resumed) this.#unrecovered.add(topic);
+    if (news) this.#tell(topic, recovered);
     this.#keep();
-    for (const tab of this.#listeners(topic)) tab.post({ t: 'subscribed', topic, recovered, replayed: 0 });
   }
 
   refused(topic: string, code: number): void {
@@ -148,7 +155,14 @@ export class Topics {
   gap(topic: string): void {
     // Its `recovered: false` said so already.
     if (this.#unrecovered.delete(topic)) return;
-    for (const tab of this.#listeners(topic)) tab.post({ t: 'subscribed', topic, recovered: false, replayed: 0 });
+    this.#tell(topic, false);
+    this.#keep();
+  }
+
+  #tell(topic: string, recovered: boolean): void {
+    const tabs = this.#listeners(topic);
+    if (!recovered && !tabs.length) this.#lost.add(topic);
+    for (const tab of tabs) tab.post({ t: 'subscribed', topic, recovered, replayed: 0 });
   }
 
   #refuse(topic: string, code: number): void {
@@ -184,6 +198,6 @@ export class Topics {
   }
 
   #keep(): void {
-    this.#owner.write({ kept: { topics: [...this.#stored], fleeting: [...this.#fleeting] } });
+    this.#owner.write({ kept: { topics: [...this.#stored], fleeting: [...this.#fleeting], lost: [...this.#lost] } });
   }
 }
