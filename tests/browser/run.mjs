@@ -2,7 +2,8 @@
 // With PULSEGATE_BROWSER=firefox those that Firefox can be led through, and firefox.test.mjs.
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inFirefox } from './lib/browser.mjs';
 import { binary } from './lib/gateway.mjs';
@@ -15,5 +16,18 @@ const wanted = process.argv.slice(2);
 const mine = (name) => (inFirefox ? FIREFOX.includes(name) : name.endsWith('.test.mjs') && !name.startsWith('firefox.'));
 const files = readdirSync(here).filter((name) => mine(name) && (wanted.length === 0 || wanted.some((part) => name.includes(part))));
 console.log(`gateway under test: ${binary()}`);
-const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=2', '--test-timeout=120000', ...files], { cwd: here, stdio: 'inherit' });
+
+// What a whole run proves is written down for docs/BROWSER_SUPPORT.md; a part of it would be taken for the whole.
+const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout'];
+const env = { ...process.env };
+if (wanted.length === 0) {
+  const folder = process.env.PULSEGATE_SUPPORT ?? fileURLToPath(new URL('../../target/support', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const suite = inFirefox ? 'firefox' : 'browser';
+  reporters.push(`--test-reporter=${new URL('../support/reporter.mjs', import.meta.url)}`, `--test-reporter-destination=${join(folder, `${suite}.json`)}`);
+  const [browser, column] = inFirefox ? [process.env.FIREFOX ?? 'firefox-esr', 'Firefox'] : [process.env.CHROMIUM ?? 'chromium', 'Chromium'];
+  const version = spawnSync(browser, ['--version'], { encoding: 'utf8' }).stdout?.match(/\d+[.\d]*/)?.[0];
+  Object.assign(env, { SUPPORT_SUITE: suite, SUPPORT_TABLE: 'browser', SUPPORT_COLUMN: column, ...(version && { SUPPORT_VERSION: version }) });
+}
+const { status } = spawnSync(process.execPath, ['--test', ...reporters, '--test-concurrency=2', '--test-timeout=120000', ...files], { cwd: here, stdio: 'inherit', env });
 process.exit(status ?? 1);

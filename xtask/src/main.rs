@@ -12,6 +12,7 @@ mod package;
 mod reference;
 mod shell;
 mod sizes;
+mod support;
 mod system;
 mod tally;
 mod test;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
   test [PART]...        install what is needed and run every test (parts: host doc wasm js browser firefox bundler)
   package               build the npm package into client-wasm/dist
   sizes                 compressed sizes of the package against their bars
+  support [--check]     write (or compare) docs/BROWSER_SUPPORT.md from what the tests left
   bench                 memory a connection, deliveries a processor-second, publishes a sync
   generate [--check]    write (or compare) the protobuf code and the API reference in docs/api
   arch                  check the invariants of docs/ARCHITECTURE.md
@@ -54,6 +56,8 @@ fn act(words: &[&str]) -> Result<ExitCode, Failure> {
         ["dev", rest @ ..] => dev::dev(&house, rest),
         ["test", parts @ ..] => test::test(&house, parts),
         ["package"] => done(package::package(&house)),
+        ["support"] => done(support::write(&house)),
+        ["support", "--check"] => done(support::check(&house)),
         ["sizes"] => done(sizes::sizes(&house)),
         ["bench"] => done(bench::bench(&house)),
         ["generate"] => done(generate::write(&house).and_then(|()| reference::write(&house))),
