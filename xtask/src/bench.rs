@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::failure::Failure;
 use crate::house::House;
+use crate::package;
 use crate::shell::{capture, cargo, command, print, run, say, shown, step};
 
 /// Builds the gateway and the load tools for release and runs each of them.
@@ -12,18 +13,9 @@ use crate::shell::{capture, cargo, command, print, run, say, shown, step};
 /// # Errors
 /// When one does not build or does not end well.
 pub fn bench(house: &House) -> Result<(), Failure> {
-    let tools = bench_tools(house)?;
-    step("build the gateway and the load tools for release", || {
-        let mut build =
-            cargo(&["build", "--locked", "--release", "-p", "pulsegate-gateway", "-p", "pulsegate-tests"]);
-        build.args(["--bin", "pulsegate"]);
-        for tool in &tools {
-            build.args(["--bin", tool]);
-        }
-        run(build.current_dir(&house.root))
-    })?;
+    build(house)?;
     let folder = house.target.join("release");
-    for tool in &tools {
+    for tool in &bench_tools(house)? {
         let mut load = command(folder.join(tool), &[]);
         load.current_dir(&house.root).env("PULSEGATE_BIN", house.gateway("release"));
         say(shown(&load));
@@ -32,6 +24,25 @@ pub fn bench(house: &House) -> Result<(), Failure> {
         print(figures.trim_end());
     }
     Ok(())
+}
+
+/// Only builds what [`bench`] runs: CI does so beside its tests, which mostly wait.
+///
+/// # Errors
+/// When something does not build.
+pub fn build(house: &House) -> Result<(), Failure> {
+    let tools = bench_tools(house)?;
+    // The gateway carries the files of the package.
+    package::package_if_stale(house)?;
+    step("build the gateway and the load tools for release", || {
+        let mut build =
+            cargo(&["build", "--locked", "--release", "-p", "pulsegate-gateway", "-p", "pulsegate-tests"]);
+        build.args(["--bin", "pulsegate"]);
+        for tool in &tools {
+            build.args(["--bin", tool]);
+        }
+        run(build.current_dir(&house.root))
+    })
 }
 
 fn bench_tools(house: &House) -> Result<Vec<String>, Failure> {

@@ -13,6 +13,7 @@ mod reference;
 mod shell;
 mod sizes;
 mod support;
+mod sweep;
 mod system;
 mod tally;
 mod test;
@@ -31,11 +32,12 @@ usage: cargo xtask COMMAND
   package               build the npm package into client-wasm/dist
   sizes                 compressed sizes of the package against their bars
   support [--check]     write (or compare) docs/BROWSER_SUPPORT.md from what the tests left
-  bench                 memory a connection, deliveries a processor-second, publishes a sync
+  bench [--build]       memory a connection, deliveries a processor-second, publishes a sync (or only build)
   generate [--check]    write (or compare) the protobuf code and the API reference in docs/api
   arch                  check the invariants of docs/ARCHITECTURE.md
   lint                  formatting, clippy, rustdoc, licences, unused dependencies
-  tools                 build and fetch the tools into the cache folder, nothing else";
+  tools                 build and fetch the tools into the cache folder, nothing else
+  sweep                 drop what earlier checkouts left in the cache folder";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,11 +62,13 @@ fn act(words: &[&str]) -> Result<ExitCode, Failure> {
         ["support", "--check"] => done(support::check(&house)),
         ["sizes"] => done(sizes::sizes(&house)),
         ["bench"] => done(bench::bench(&house)),
+        ["bench", "--build"] => done(bench::build(&house)),
         ["generate"] => done(generate::write(&house).and_then(|()| reference::write(&house))),
         ["generate", "--check"] => done(generate::check(&house).and_then(|()| reference::check(&house))),
         ["arch"] => done(arch::arch(&house)),
         ["lint"] => done(lint::lint(&house)),
         ["tools"] => done(tools::wasm_tools(&house).and(tools::cargo_tools(&house)).map(drop)),
+        ["sweep"] => done(sweep::sweep(&house)),
         ["help" | "--help" | "-h"] => {
             shell::print(USAGE);
             Ok(ExitCode::SUCCESS)

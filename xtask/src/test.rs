@@ -5,6 +5,7 @@ mod ticker;
 mod wasm;
 
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -138,6 +139,7 @@ impl Bench<'_> {
             Part::Host => self.hear(
                 cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--config-file"])
                     .arg(self.house.at(".ci/nextest.toml"))
+                    .arg(format!("--test-threads={}", 2 * processors()))
                     .current_dir(&self.house.root),
             ),
             Part::Doc => self.hear(
@@ -184,6 +186,10 @@ impl Bench<'_> {
         let heard = overhear(command)?;
         Ok((Tally::of(&heard.text), heard.success))
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What is wrong with a part beyond the tests it counted as failed.

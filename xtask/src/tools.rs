@@ -7,6 +7,7 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use crate::failure::Failure;
 use crate::house::House;
@@ -161,6 +162,8 @@ fn made_once(
     make: impl FnOnce(&Path) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if place.is_dir() {
+        // Its age says when it was last asked for; where a folder's time cannot be set, it is only made again.
+        let _ = File::open(place).and_then(|folder| folder.set_modified(SystemTime::now()));
         return Ok(());
     }
     let tools = house.cache.join("tools");
