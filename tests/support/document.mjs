@@ -95,10 +95,15 @@ function grid(rows, group, columns) {
   return `${group && `### ${group}\n\n`}| what | ${columns.join(' | ')} |\n| ${['what', ...columns].map(() => '---').join(' | ')} |\n${lines.join('\n')}\n`;
 }
 
+/** One table a part, if rows name theirs in `group`. */
 function sizeReport(rows) {
-  const columns = [...new Set(rows.map(({ column }) => column))];
-  const names = [...new Set(rows.map(({ row }) => row))];
-  const cell = (name, column) => rows.find((row) => row.row === name && row.column === column)?.result ?? NONE;
-  const lines = names.map((name) => `| ${[name, ...columns.map((column) => cell(name, column))].join(' | ')} |`);
-  return `## Sizes\n\nBytes of the build that was tested last; \`cargo xtask sizes\` prints them against their bars.\n\n| part | ${columns.join(' | ')} |\n| --- |${' --- |'.repeat(columns.length)}\n${lines.join('\n')}\n`;
+  const tables = [...new Set(rows.map(({ group }) => group ?? ''))].map((group) => {
+    const mine = rows.filter((row) => (row.group ?? '') === group);
+    const columns = [...new Set(mine.map(({ column }) => column))];
+    const names = [...new Set(mine.map(({ row }) => row))];
+    const cell = (name, column) => mine.find((row) => row.row === name && row.column === column)?.result ?? NONE;
+    const lines = names.map((name) => `| ${[name, ...columns.map((column) => cell(name, column))].join(' | ')} |`);
+    return `${group && `### ${group}\n\n`}| part | ${columns.join(' | ')} |\n| --- |${' --- |'.repeat(columns.length)}\n${lines.join('\n')}\n`;
+  });
+  return `## Sizes\n\nBytes of the build that was looked at last, by \`cargo xtask sizes --report\`; \`cargo xtask sizes\` holds the sums to their bars.\nA part's brotli is divided as its bytes are.\n\n${tables.join('\n')}`;
 }

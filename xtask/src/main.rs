@@ -30,7 +30,7 @@ usage: cargo xtask COMMAND
   dev [--listen ADDR]   build everything and run the gateway with the demo page
   test [PART]...        install what is needed and run every test (parts: host doc wasm js browser firefox bundler)
   package               build the npm package into client-wasm/dist
-  sizes                 compressed sizes of the package against their bars
+  sizes [--report]      compressed sizes of the package against their bars (or: what each module costs)
   support [--check]     write (or compare) docs/BROWSER_SUPPORT.md from what the tests left
   bench [--build]       memory a connection, deliveries a processor-second, publishes a sync (or only build)
   generate [--check]    write (or compare) the protobuf code and the API reference in docs/api
@@ -61,6 +61,7 @@ fn act(words: &[&str]) -> Result<ExitCode, Failure> {
         ["support"] => done(support::write(&house)),
         ["support", "--check"] => done(support::check(&house)),
         ["sizes"] => done(sizes::sizes(&house)),
+        ["sizes", "--report"] => done(sizes::report(&house)),
         ["bench"] => done(bench::bench(&house)),
         ["bench", "--build"] => done(bench::build(&house)),
         ["generate"] => done(generate::write(&house).and_then(|()| reference::write(&house))),

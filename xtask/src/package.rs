@@ -61,6 +61,8 @@ pub fn package(house: &House) -> Result<(), Failure> {
         .arg(&raw))?;
         let bound = pkg.join("pulsegate_bg.wasm");
         run(command("node", &["snip.mjs"]).arg(&bound).current_dir(&js))?;
+        // The last one with names: by it `sizes --report` tells whose bytes they are.
+        fs::copy(&bound, pkg.join("named.wasm")).map_err(Failure::io(bound.display()))?;
         run(command(
             js.join("node_modules/.bin/wasm-opt"),
             &["-Oz", "--converge", "--strip-debug", "--strip-producers", "--strip-target-features", "-o"],

@@ -45,3 +45,14 @@ pub fn sizes(house: &House) -> Result<(), Failure> {
     }
     if over.is_empty() { Ok(()) } else { Err(Failure::new(format!("over the bar: {}", over.join(", ")))) }
 }
+
+/// Prints what each module and crate costs of the download.
+///
+/// # Errors
+/// When the package cannot be built or read.
+pub fn report(house: &House) -> Result<(), Failure> {
+    system::node()?;
+    package::package_if_stale(house)?;
+    print(capture(command("node", &["report.mjs"]).current_dir(house.at("client-wasm/js")))?);
+    Ok(())
+}
