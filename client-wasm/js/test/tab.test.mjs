@@ -125,3 +125,15 @@ test('a message that is not stored takes credit, and is dropped without any', as
   tab.finished('a', 'ok');
   assert.ok(tab.postLive(live('b'), message(901, { log: 'all' })));
 });
+
+test('what is asked for in the turn in which a tab had read everything is not overlooked', async () => {
+  const { inbox, open } = await stage();
+  const { tab, got } = open();
+  // A returning tab: nothing to read before its handler is there, and that comes in the same turn.
+  await inbox.take([message(1)], {});
+  tab.pump();
+  tab.all = true;
+  tab.pump();
+  await settle();
+  assert.deepEqual(got(), ['body 1']);
+});

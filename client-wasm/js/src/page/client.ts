@@ -156,6 +156,8 @@ export class PageClient implements Client {
           visible: !document.hidden,
           online: navigator.onLine,
           ...(this.#inbound.place !== undefined && { place: this.#inbound.place }),
+          all: this.#listeners.has('message'),
+          topics: [...this.#subscriptions.keys()].map((topic) => [topic, this.#durable(topic)]),
           ...this.#shows(),
         }),
         welcomed: (hello) => {

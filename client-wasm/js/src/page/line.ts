@@ -23,7 +23,7 @@ export interface LineOwner {
   /** What the hello says of the tab now. */
   introduce(): Pick<
     Extract<ToWorker, { t: 'hello' }>,
-    'tokens' | 'visible' | 'online' | 'shows' | 'permission' | 'place'
+    'tokens' | 'visible' | 'online' | 'shows' | 'permission' | 'place' | 'all' | 'topics'
   >;
   /** The worker answered: say what this tab listens to. */
   welcomed(hello: Extract<ToTab, { t: 'hello' }>): void;

@@ -97,6 +97,9 @@ export type ToWorker =
       permission: string;
       /** Last place this tab had from a worker, if it had one. */
       place?: number;
+      /** What it listens to already, so that nothing is taken for none of its business. */
+      all?: boolean;
+      topics?: [topic: string, durable: boolean][];
     }
   /** Nothing may be posted to it any more: it goes, or (`frozen`) may come back over a new port and read on from `place`. */
   | { t: 'bye'; frozen: boolean; place?: number | undefined }

@@ -148,10 +148,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
         this.#shows(tab);
         break;
       case 'listen':
-        if (said.all && !tab.all) {
-          tab.all = true;
-          tab.offer();
-        } else tab.all = said.all;
+        tab.all = said.all;
+        if (said.all) tab.offer();
         break;
       case 'attach':
         this.topics.attach(tab, said.topic, said.durable);

@@ -129,6 +129,8 @@ export class Hub implements DeviceOwner {
     tab.tokens = hello.tokens;
     tab.shows = hello.shows;
     tab.permission = hello.permission;
+    tab.all = hello.all ?? false;
+    for (const [topic, durable] of hello.topics ?? []) tab.topics.set(topic, durable);
     tab.post({ t: 'place', n: place });
     if (hello.place !== undefined) {
       tab.returned = true;

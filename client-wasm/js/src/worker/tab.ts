@@ -160,20 +160,17 @@ export class Tab {
 
   /** Posts as much as its credit allows. */
   pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    void this.#pump().finally(() => {
-      this.#pumping = false;
-    });
+    if (!this.#pumping) void this.#pump();
   }
 
   async #pump(): Promise<void> {
+    this.#pumping = true;
     while (this.listens && this.#credit > 0) {
       const next = this.#next();
-      if (!next.length) return;
-      const rows = await this.#owner.inbox.rows(next);
+      if (!next.length) break;
+      const rows = await this.#owner.inbox.rows(next).catch(() => undefined);
       // It may have gone, or come back with another place, while the text was read.
-      if (!this.listens) return;
+      if (!this.listens || !rows) break;
       for (const row of rows) {
         const entry = this.#owner.inbox.find(row.id);
         const at = entry ? this.#backlog.indexOf(entry) : -1;
@@ -186,6 +183,8 @@ export class Tab {
       this.#skip(next);
       this.#owner.progressed();
     }
+    // In the same turn as it was seen that there is no more: what is asked for from now on is not overlooked.
+    this.#pumping = false;
   }
 
   #next(): Entry[] {
