@@ -46,6 +46,24 @@ test('--check passes what init wrote, and names what is missing or other', async
   assert.equal(await readFile(join(folder, 'checked/pulsegate-worker.wasm'), 'utf8'), 'older', 'and changes nothing');
 });
 
+test('--check says which build is there and which should be', async () => {
+  await writeFile(join(folder, 'package/pulsegate-worker.js'), 'let build="1.2.3+aaaaaa";');
+  run('init', 'builds');
+  await writeFile(join(folder, 'builds/pulsegate-worker.js'), 'let build="1.2.2+bbbbbb";');
+  const { status, stderr } = run('init', '--check', 'builds');
+  await writeFile(join(folder, 'package/pulsegate-worker.js'), 'the script');
+  assert.equal(status, 1);
+  assert.match(stderr, /it is 1\.2\.2\+bbbbbb, the package has 1\.2\.3\+aaaaaa/);
+  assert.match(stderr, /docs\/errors\/worker-outdated\.md/);
+});
+
+test('a folder that cannot be one is told in a sentence', async () => {
+  await writeFile(join(folder, 'a-file'), '');
+  const { status, stderr } = run('init', 'a-file');
+  assert.equal(status, 1);
+  assert.match(stderr, /^a-file cannot be written: .*\n$/);
+});
+
 test('anything else shows how it is used', () => {
   for (const words of [[], ['install'], ['init', 'a', 'b'], ['init', '--force']]) {
     const { status, stderr } = run(...words);

@@ -8,10 +8,10 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { DIST } from '../../browser/lib/app-server.mjs';
 
 export const run = promisify(execFile);
 export const HERE = fileURLToPath(new URL('..', import.meta.url));
+const DIST = process.env.PULSEGATE_DIST ?? join(HERE, '../../client-wasm/dist');
 
 /** Packs and installs into work/`name`. */
 export async function workshop(name) {

@@ -8,7 +8,9 @@ import { dirname, join } from 'node:path';
 import { argv, exit, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-const FILES = ['pulsegate-worker.js', 'pulsegate-worker.wasm'];
+const SCRIPT = 'pulsegate-worker.js';
+const FILES = [SCRIPT, 'pulsegate-worker.wasm'];
+const HELP = 'https://github.com/pulsegate/pulsegate/blob/main/docs/errors/worker-outdated.md';
 const USAGE = `usage: pulsegate init [--check] [folder]
 
 Copies ${FILES.join(' and ')} into the folder your site serves at its root (default: public).
@@ -29,18 +31,32 @@ const { version } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'
 if (check) {
   const wrong = [];
   for (const name of FILES) {
+    const file = join(folder, name);
     const ours = await readFile(join(here, name));
-    const theirs = await readFile(join(folder, name)).catch(() => undefined);
-    if (!theirs) wrong.push(`${join(folder, name)} is missing`);
-    else if (!ours.equals(theirs)) wrong.push(`${join(folder, name)} is not that of pulsegate ${version}`);
+    const theirs = await readFile(file).catch(() => undefined);
+    if (!theirs) wrong.push(`${file} is missing`);
+    else if (!ours.equals(theirs)) wrong.push(`${file} is not that of pulsegate ${version}${name === SCRIPT ? builds(theirs, ours) : ''}`);
   }
   if (wrong.length > 0) {
-    stderr.write(`${wrong.join('\n')}\nrun: npx pulsegate init ${folder}\n`);
+    stderr.write(`${wrong.join('\n')}\nrun: npx pulsegate init ${folder}\nwhy: ${HELP}\n`);
     exit(1);
   }
   stdout.write(`${folder}: the worker is that of pulsegate ${version}\n`);
 } else {
-  await mkdir(folder, { recursive: true });
-  for (const name of FILES) await copyFile(join(here, name), join(folder, name));
-  stdout.write(`${folder}: worker of pulsegate ${version}; serve it at /pulsegate-worker.js, or name its place in createClient({ workerUrl })\n`);
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const name of FILES) await copyFile(join(here, name), join(folder, name));
+  } catch (fault) {
+    stderr.write(`${folder} cannot be written: ${fault.message}\n`);
+    exit(1);
+  }
+  stdout.write(`${folder}: worker of pulsegate ${version}; serve it at /${SCRIPT}, or name its place in createClient({ workerUrl })\n`);
+  stdout.write(`in your build: pulsegate init --check ${folder}\n`);
+}
+
+/** Which builds they are, as each script carries it: `0.1.0+a1b2c3`. */
+function builds(theirs, ours) {
+  const of = (script) => /["'`](\d+\.\d+\.\d+\S{0,20}?\+[0-9a-f]{6})["'`]/.exec(script.toString())?.[1];
+  const [one, two] = [of(theirs), of(ours)];
+  return one && two ? ` (it is ${one}, the package has ${two})` : '';
 }
