@@ -41,7 +41,8 @@ struct Said {
 }
 
 impl Core {
-    /// A device. `config` is text of three lines: the gateway's WebSocket, the app id, the agent.
+    /// A device. `config` is text of lines: the gateway's WebSocket, the app id, the agent, and a fourth
+    /// if the device is to end with its link.
     /// `tokens`: the app has tokens; `seed` is random. Traps if the app id is none: the page has
     /// checked it.
     #[must_use]
@@ -51,8 +52,8 @@ impl Core {
         let url = next().to_owned();
         let Ok(app) = AppId::parse(next()) else { core::arch::wasm32::unreachable() };
         let agent = next().to_owned();
-        let config =
-            Config { app, agent, tokens, ephemeral: false, silence_s: 0, recent: 0, seed: seed.to_bits() };
+        let ephemeral = !next().is_empty();
+        let config = Config { app, agent, tokens, ephemeral, silence_s: 0, recent: 0, seed: seed.to_bits() };
         Self {
             driver: Rc::new_cyclic(|driver: &Weak<Driver>| Driver {
                 host,

@@ -9,7 +9,7 @@ import { load, message, settle } from './support/load.mjs';
 
 const { Inbound, messageOf, checked, createClient, PushError, CODES, Listeners, agree, keyOf, tagOf, compareRank, workerUrl, diagnose } = await load(
   'page/inbound.ts', 'page/message.ts', 'page/options.ts', 'page/index.ts', 'page/error.ts', 'page/listeners.ts',
-  'port/protocol.ts', 'worker/peers.ts', 'tier/shared.ts');
+  'port/protocol.ts', 'worker/peers.ts', 'tier/tier.ts');
 
 function inbound(...handlers) {
   const done = [];
@@ -166,18 +166,20 @@ test('two builds speak the lower of their newest versions, or find that they hav
   assert.equal(agree([3, 2], [1, 1]), 0);
 });
 
-test('of two workers the newer version rules, then the one that replaced a hung one', () => {
-  const rank = (build, g = 0) => ({ build, g });
+test('of two workers the newer version rules, then the one of all tabs, then the one that replaced a hung one', () => {
+  const rank = (build, g = 0, shared = true) => ({ build, g, shared });
   assert.ok(compareRank(rank('0.2.0+a'), rank('0.10.0+b')) < 0);
   assert.ok(compareRank(rank('1.0.0+a'), rank('0.9.9+b')) > 0);
   assert.ok(compareRank(rank('1.0.0+a', 1), rank('1.0.0+a')) > 0);
   assert.equal(compareRank(rank('1.0.0+a'), rank('1.0.0+b')), 0);
+  assert.ok(compareRank(rank('1.0.0+a'), rank('1.0.0+a', 0, false)) > 0);
+  assert.ok(compareRank(rank('1.0.0+a'), rank('1.0.1+a', 0, false)) < 0);
 });
 
 test('the worker has one URL a build and device', () => {
-  const url = workerUrl({ script: new URL('https://shop.test/pulsegate-worker.js'), key: 'ab', g: 0 });
-  assert.equal(url.href, 'https://shop.test/pulsegate-worker.js?v=1.2.3%2Babcd&k=ab');
-  assert.equal(workerUrl({ script: url, key: 'ab', g: 2 }).searchParams.get('g'), '2');
+  const script = new URL('https://shop.test/pulsegate-worker.js');
+  assert.equal(workerUrl({ script, v: '1.2.3+abcd', key: 'ab', g: 0 }).href, 'https://shop.test/pulsegate-worker.js?v=1.2.3%2Babcd&k=ab');
+  assert.equal(workerUrl({ script, v: '1.2.3+abcd', key: 'ab', g: 2 }).searchParams.get('g'), '2');
 });
 
 test('a notification without a tag of its own has one that no other has', () => {

@@ -37,6 +37,8 @@ class Browser {
   #next = 1;
   #waiting = new Map();
   #sessions = new Map();
+  /** The newest dedicated worker of a session. */
+  #workers = new Map();
   #rest = '';
   #temporary;
   #exited;
@@ -81,6 +83,12 @@ class Browser {
         if (info) this.targets.set(info.targetId, info);
         else this.targets.delete(message.params.targetId);
       }
+      if (message.method === 'Target.attachedToTarget' && message.params.targetInfo.type === 'worker') {
+        const { sessionId, targetInfo } = message.params;
+        const worker = new Tab(this, targetInfo.targetId, sessionId);
+        this.#sessions.set(sessionId, worker);
+        this.#workers.set(message.sessionId, worker);
+      }
       if (message.sessionId) this.#sessions.get(message.sessionId)?.hear(message);
     }
   }
@@ -108,6 +116,13 @@ class Browser {
     this.#sessions.set(sessionId, tab);
     await tab.send('Runtime.enable');
     return tab;
+  }
+
+  /** The dedicated worker of a tab, as a session like the tab's own. */
+  async workerOf(tab) {
+    // Already attached: then there is nothing new to hear of.
+    await tab.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
+    return until('the worker of the tab', () => this.#workers.get(tab.sessionId));
   }
 
   /** Targets of a type (`page`, `shared_worker`, `service_worker`) whose address holds `part`. */
@@ -149,13 +164,12 @@ class Browser {
 
 class Tab {
   #browser;
-  #sessionId;
   #listeners = new Map();
   console = [];
 
   constructor(browser, targetId, sessionId) {
     this.#browser = browser;
-    this.#sessionId = sessionId;
+    this.sessionId = sessionId;
     this.targetId = targetId;
   }
 
@@ -171,7 +185,7 @@ class Tab {
   }
 
   send(method, params) {
-    return this.#browser.send(method, params, this.#sessionId);
+    return this.#browser.send(method, params, this.sessionId);
   }
 
   async goto(url) {
@@ -197,7 +211,7 @@ class Tab {
 
   /** Lets go of it: some things Chromium does not do to a tab somebody debugs. */
   detach() {
-    return this.#browser.send('Target.detachFromTarget', { sessionId: this.#sessionId });
+    return this.#browser.send('Target.detachFromTarget', { sessionId: this.sessionId });
   }
 
   bringToFront() {

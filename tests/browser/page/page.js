@@ -5,6 +5,7 @@
 //   quick         handled without telling the server
 //   canary        tells when the browser has no database of this origin
 //   narrow        hears its topics alone, not every message
+//   tier          leader: without SharedWorker, ephemeral: without Web Locks, in this tab alone
 //   later         starts when the test says `pg.start()`
 // A test may set `pg.before` (awaited first by the handler) and `pg.getToken`.
 // What it heard is in `window.pg`, and written down by the app's server before a handler returns,
@@ -13,6 +14,9 @@
 import { createClient, UnauthorizedError } from '/pulsegate.js';
 
 const ask = new URLSearchParams(location.search);
+// The package does nothing on import: what is missing when the client is made is missing.
+if (ask.get('tier') === 'leader') delete globalThis.SharedWorker;
+if (ask.get('tier') === 'ephemeral') delete Navigator.prototype.locks;
 const name = ask.get('name') ?? 'page';
 const pg = { got: [], clicks: [], errors: [], gaps: [], states: [], subscribed: [], tokens: 0, subs: {} };
 globalThis.pg = pg;

@@ -1,5 +1,6 @@
 /** The page's client: listeners and handlers on one side, the line to the worker on the other. */
 import { TOKEN_MS, keyOf, type Ask, type Config, type ToTab } from '../port/protocol.js';
+import { dedicated } from '../tier/dedicated.js';
 import { sharedWorker } from '../tier/shared.js';
 import type {
   Client,
@@ -144,9 +145,8 @@ export class PageClient implements Client {
     if (!isSecureContext) {
       return this.#impossible('insecure-context', 'https, or http on localhost, is needed: elsewhere browsers have no workers with locks');
     }
-    if (!sharedWorker.usable() || !navigator.locks) {
-      return this.#impossible('worker-unsupported', 'this browser has no SharedWorker');
-    }
+    if (typeof Worker !== 'function') return this.#impossible('worker-unsupported', 'this browser has no workers');
+    const shares = navigator.locks && globalThis.indexedDB;
     this.#setStatus({ ...NOWHERE, state: 'connecting', tabs: 1 });
     const line = new Line(
       {
@@ -179,8 +179,8 @@ export class PageClient implements Client {
         },
         failed: (error) => this.#failed(error),
       },
-      sharedWorker,
-      { script, key: keyOf(this.#config), g: 0 },
+      !shares ? dedicated('ephemeral') : typeof SharedWorker === 'function' ? sharedWorker : dedicated('leader'),
+      { script, v: __BUILD__, key: keyOf(this.#config), g: 0 },
     );
     this.#line = line;
     document.addEventListener('visibilitychange', () => line.post({ t: 'visible', visible: !document.hidden }), { signal });
@@ -269,7 +269,9 @@ export class PageClient implements Client {
     if (!registration || registration === this.#registration) return;
     const inThisPage = this.#registration !== undefined;
     this.#registration = registration;
-    if (!otherBefore(this.notifications.db, registration) && !inThisPage) return;
+    // A device that ends with its link has none before it in another life of the page.
+    const other = this.#status.tier !== 'ephemeral' && otherBefore(this.notifications.db, registration);
+    if (!other && !inThisPage) return;
     this.#gap('inbox', 'storage-lost');
   }
 

@@ -5,6 +5,7 @@
  * lives. A worker that hangs is found by pings, and replaced under the next number.
  */
 import { PORT_OLDEST, PORT_VERSION, PING_MS, type Config, type ToTab, type ToWorker } from '../port/protocol.js';
+import { dedicated } from '../tier/dedicated.js';
 import type { Address, TierOpener, Wire } from '../tier/tier.js';
 import { PushError } from './error.js';
 
@@ -36,7 +37,7 @@ export interface LineOwner {
 /** See the top of the file. */
 export class Line {
   readonly #owner: LineOwner;
-  readonly #opener: TierOpener;
+  #opener: TierOpener;
   readonly #address: Address;
   #wire: Wire | undefined;
   #stop: AbortController | undefined;
@@ -46,6 +47,7 @@ export class Line {
   #open = false;
   #patience = HELLO_MS;
   #welcome = () => undefined as void;
+  #introduce = () => undefined as void;
 
   constructor(owner: LineOwner, opener: TierOpener, address: Address) {
     this.#owner = owner;
@@ -63,15 +65,22 @@ export class Line {
     clearTimeout(this.#retry);
     const stop = new AbortController();
     this.#stop = stop;
+    if (this.#opener.tier === 'ephemeral') return this.#hello('', stop);
     const tab = `pulsegate-tab-${crypto.randomUUID()}`;
     // Held as long as the tab lives: its death is granted to the worker.
-    void navigator.locks
+    navigator.locks
       .request(tab, () => {
         if (stop.signal.aborted) return undefined;
         this.#hello(tab, stop);
         return new Promise<void>((release) => stop.signal.addEventListener('abort', () => release()));
       })
-      .catch(() => undefined);
+      .catch(() => {
+        // The browser gives this page no locks: nothing can be shared.
+        if (this.#stop !== stop) return;
+        this.#opener = dedicated('ephemeral');
+        this.#drop();
+        this.start();
+      });
   }
 
   /** Says bye and lets go of every lock; `frozen`: it may start again. */
@@ -103,15 +112,17 @@ export class Line {
       },
     });
     this.#wire = wire;
-    wire.post({
-      t: 'hello',
-      v: PORT_VERSION,
-      oldest: PORT_OLDEST,
-      build: __BUILD__,
-      config: this.#owner.config,
-      lock,
-      ...this.#owner.introduce(),
-    });
+    this.#introduce = () =>
+      wire.post({
+        t: 'hello',
+        v: PORT_VERSION,
+        oldest: PORT_OLDEST,
+        build: __BUILD__,
+        config: this.#owner.config,
+        lock,
+        ...this.#owner.introduce(),
+      });
+    this.#introduce();
     this.#ping(wire, stop);
     // A port to a worker that was just dying leads nowhere, and nobody says so: another one is tried,
     // each time with more patience, since a slow start looks the same.
@@ -125,11 +136,12 @@ export class Line {
   }
 
   #heard(message: ToTab, stop: AbortController): void {
+    // Whatever it says, it lives.
+    this.#welcome();
     if (message.t === 'hello') {
       this.#open = true;
       this.#patience = HELLO_MS;
-      this.#welcome();
-      this.#watch(message.life, stop);
+      if (message.life) this.#watch(message.life, stop);
       this.#owner.welcomed(message);
     } else if (message.t === 'outdated') {
       this.#drop();
@@ -142,9 +154,16 @@ export class Line {
     } else if (message.t === 'move') {
       const url = new URL(message.url);
       this.#address.script = new URL(url.pathname, url.origin);
-      this.#address.g = Number(url.searchParams.get('g') ?? 0);
+      this.#address.v = url.searchParams.get('v') ?? __BUILD__;
+      this.#address.g = Number(url.searchParams.get('g'));
       this.#drop();
       this.start();
+    } else if (message.t === 'introduce') {
+      this.#open = false;
+      this.#introduce();
+    } else if (message.t === 'died') {
+      this.#drop();
+      this.#died();
     } else if (message.t === 'pong') {
       this.#unanswered = 0;
     } else {

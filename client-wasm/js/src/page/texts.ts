@@ -5,7 +5,7 @@ import { PushError, type PushErrorCode } from './error.js';
 const TEXTS: Partial<Record<PushErrorCode, string>> = {
   'worker-missing': "the worker's wasm could not be loaded; run npx pulsegate init",
   'worker-outdated': 'worker script and wasm are of different builds; run npx pulsegate init',
-  'worker-unsupported': 'this browser has no SharedWorker',
+  'worker-unsupported': 'this browser has no workers',
   'wasm-blocked': "the worker's response needs Content-Security-Policy: script-src 'self' 'wasm-unsafe-eval'",
   storage: 'this browser does not store messages',
   unauthorized: 'the gateway refused the token, or the user is logged out',

@@ -88,7 +88,7 @@ export type ToWorker =
       config: Config;
       /** Whether this tab can fetch tokens. */
       tokens: boolean;
-      /** Name of the Web Lock this tab holds as long as it lives. */
+      /** Name of the Web Lock this tab holds as long as it lives; empty where there are no locks. */
       lock: string;
       visible: boolean;
       online: boolean;
@@ -122,13 +122,17 @@ export type ToTab =
       t: 'hello';
       v: number;
       build: string;
-      /** Name of the Web Lock the worker holds as long as it lives. */
+      /** Name of the Web Lock the worker holds as long as it lives; empty where there are no locks. */
       life: string;
       foreground: ForegroundPolicy;
       /** Name of this device's database, which the service worker opens too. */
       db: string;
     }
   | { t: 'outdated'; build: string; v: number }
+  /** Another worker holds the device now, and knows nothing of this tab: say hello. */
+  | { t: 'introduce' }
+  /** The tab's own worker is about to end by a trap. */
+  | { t: 'died' }
   | { t: 'pong'; i: number }
   /** From here on messages are posted to it. */
   | { t: 'place'; n: number }

@@ -1,47 +1,12 @@
 /** The SharedWorker tier: one worker for all tabs, whoever opened it. */
-import { PushError } from '../page/error.js';
 import { scriptUrl } from '../page/trusted.js';
 import type { ToTab } from '../port/protocol.js';
-import type { Address, TierOpener, Wire, WireEvents } from './tier.js';
-
-/** URL of the worker: all tabs of one device and build come to the same. */
-export function workerUrl({ script, key, g }: Address): URL {
-  const url = new URL(script);
-  url.searchParams.set('v', __BUILD__);
-  url.searchParams.set('k', key);
-  if (g > 0) url.searchParams.set('g', String(g));
-  return url;
-}
-
-/** Why a worker could not be started: the browser does not say, but the script's answer does. */
-export async function diagnose(script: URL): Promise<PushError> {
-  const at = `${script.origin}${script.pathname}`;
-  const init = 'put it there with: npx pulsegate init public/';
-  let response: Response;
-  try {
-    response = await fetch(script, { cache: 'no-cache' });
-  } catch (cause) {
-    return new PushError('worker-missing', `${at} could not be fetched`, { cause, temporary: true });
-  }
-  if (response.status >= 500) {
-    return new PushError('worker-missing', `${at} answered ${response.status}`, { temporary: true });
-  }
-  if (!response.ok) return new PushError('worker-missing', `${at} answered ${response.status}; ${init}`);
-  const type = response.headers.get('content-type') ?? '';
-  if (!/javascript/i.test(type)) {
-    return new PushError('worker-missing', `${at} is "${type}", not a script (an app's fallback page?); ${init}`);
-  }
-  return new PushError(
-    'worker-blocked',
-    `${at} is there, but the browser does not run it as a worker: the page's Content-Security-Policy needs worker-src 'self'`,
-  );
-}
+import { diagnose, workerUrl, type TierOpener } from './tier.js';
 
 /** See the top of the file. */
 export const sharedWorker: TierOpener = {
   tier: 'shared-worker',
-  usable: () => typeof SharedWorker === 'function',
-  open(address: Address, events: WireEvents): Wire {
+  open(address, events) {
     let port: MessagePort | undefined;
     let closed = false;
     const unsent: unknown[] = [];

@@ -2,11 +2,10 @@
  * How a tab reaches the worker that holds the browser's one connection.
  *
  * A tier opens a wire and says when it could not; what is said over it (`port/protocol.ts`) is the
- * same in all of them. Here is the SharedWorker tier; a leader among tabs and a device of the tab's
- * own are further implementations of the same interface.
+ * same in all of them: one SharedWorker (`shared.ts`), or a worker a tab (`dedicated.ts`).
  */
 import type { Tier } from '../page/api.js';
-import type { PushError } from '../page/error.js';
+import { PushError } from '../page/error.js';
 import type { ToTab, ToWorker } from '../port/protocol.js';
 
 /** Where the worker is. */
@@ -15,6 +14,8 @@ export interface Address {
   script: URL;
   /** Which device: part of the worker's URL, so that each has its own. */
   key: string;
+  /** Its build, as its URL says: the page's own, until a worker of another one sends the tab over. */
+  v: string;
   /** Numbers the worker after one that hung; 0 at first. */
   g: number;
 }
@@ -36,7 +37,38 @@ export interface Wire {
 /** A way to the worker. */
 export interface TierOpener {
   readonly tier: Tier;
-  /** Whether this browser has what it needs. */
-  usable(): boolean;
   open(address: Address, events: WireEvents): Wire;
+}
+
+/** URL of the worker: all tabs of one device and build come to the same. */
+export function workerUrl({ script, v, key, g }: Address): URL {
+  const url = new URL(script);
+  url.searchParams.set('v', v);
+  url.searchParams.set('k', key);
+  if (g > 0) url.searchParams.set('g', String(g));
+  return url;
+}
+
+/** Why a worker could not be started: the browser does not say, but the script's answer does. */
+export async function diagnose(script: URL): Promise<PushError> {
+  const at = `${script.origin}${script.pathname}`;
+  const init = 'put it there with: npx pulsegate init public/';
+  let response: Response;
+  try {
+    response = await fetch(script, { cache: 'no-cache' });
+  } catch (cause) {
+    return new PushError('worker-missing', `${at} could not be fetched`, { cause, temporary: true });
+  }
+  if (response.status >= 500) {
+    return new PushError('worker-missing', `${at} answered ${response.status}`, { temporary: true });
+  }
+  if (!response.ok) return new PushError('worker-missing', `${at} answered ${response.status}; ${init}`);
+  const type = response.headers.get('content-type') ?? '';
+  if (!/javascript/i.test(type)) {
+    return new PushError('worker-missing', `${at} is "${type}", not a script (an app's fallback page?); ${init}`);
+  }
+  return new PushError(
+    'worker-blocked',
+    `${at} is there, but the browser does not run it as a worker: the page's Content-Security-Policy needs worker-src 'self'`,
+  );
 }

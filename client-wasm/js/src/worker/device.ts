@@ -89,14 +89,15 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
       loaded.fleeting,
       loaded.lost,
     );
-    this.link = new Link(config, this);
+    this.link = new Link(config, writer.store.durable, this);
     this.#tokens = new Tokens(config.user, tabs, this);
     this.inbox.expire();
     setInterval(() => this.inbox.expire(), 60_000);
     setTimeout(() => {
       this.#returning = false;
       this.inbox.settle();
-    }, RETURN_MS);
+      // Whoever led before may be at rest itself, or its process stopped.
+    }, owner.tier === 'leader' ? REST_MS : RETURN_MS);
     this.link.begin(loaded, this.inbox.knownIds());
     void this.#report();
   }
@@ -241,8 +242,10 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   }
 
   needed(entry: Entry): boolean {
-    const resting = this.inbox.count < REST_MESSAGES ? this.#resting : [];
-    return this.#returning || [...this.#owner.tabs(), ...resting].some((tab) => tab.awaits(entry));
+    const few = this.inbox.count < REST_MESSAGES;
+    const { tier } = this.#owner;
+    if (this.#returning && (few || tier !== 'leader')) return true;
+    return [...this.#owner.tabs(), ...(few ? this.#resting : [])].some((tab) => tab.awaits(entry));
   }
 
   awaited(entry: Entry): boolean {

@@ -1,11 +1,13 @@
 /**
- * The SharedWorker: ports in, one device behind them.
+ * Ports in, one device behind them: in the SharedWorker, or in the worker of the tab that holds the
+ * socket lock.
  *
  * A port says hello and is answered at once; what it says beyond pings waits until the device is
  * there: life lock, then socket lock, then storage and core. Any wasm trap ends the worker; tabs see
- * the life lock fall and start a new one.
+ * the life lock fall and start a new one. Tabs with a worker of their own come over BroadcastChannels,
+ * whichever tier the holder is of.
  */
-import type { Status } from '../page/api.js';
+import type { Status, Tier } from '../page/api.js';
 import {
   PORT_OLDEST,
   PORT_VERSION,
@@ -23,25 +25,38 @@ import { Writer } from '../store/writer.js';
 import { Device, type DeviceOwner } from './device.js';
 import { Peers } from './peers.js';
 import { Say } from './link.js';
-import { Tab } from './tab.js';
+import { Tab, type Pipe } from './tab.js';
 import { Fatal, loadCore } from './wasm.js';
 
 /** The socket closes so long after the last tab, the worker so much later. */
 const CLOSE_SOCKET_MS = 5_000;
 const CLOSE_WORKER_MS = 10_000;
+/** A holder says so often that it lives, to tabs that cannot ask it. */
+const LEAD_MS = 2_000;
 
-type Scope = { close(): void; location: { href: string } };
+/** The worker around a hub. */
+export interface Scope {
+  /** Ends it; `moved`: by a decision, not by a failure. */
+  close(moved?: boolean): void;
+  location: { href: string };
+}
 
 /** See the top of the file. */
 export class Hub implements DeviceOwner {
-  readonly tier = 'shared-worker';
+  readonly tier: Tier;
   readonly #scope: Scope;
-  readonly #life = crypto.randomUUID();
+  readonly #life: string;
   readonly #g: number;
   readonly #key: string;
-  readonly #tabs = new Map<MessagePort, Tab>();
-  readonly #waiting = new Map<MessagePort, ToWorker[]>();
+  readonly #tabs = new Map<Pipe, Tab>();
+  readonly #waiting = new Map<Pipe, ToWorker[]>();
   #alive: Promise<void>;
+  /** Since when it holds the socket lock; 0: it does not yet. */
+  #at: number;
+  /** Since when the one before did. */
+  #before = 0;
+  #leading: ReturnType<typeof setInterval> | undefined;
+  #started = false;
   #config: Config | undefined;
   #device: Device | undefined;
   #writer: Writer | undefined;
@@ -50,11 +65,20 @@ export class Hub implements DeviceOwner {
   #fatal: ErrorData | undefined;
   #ended = false;
 
-  constructor(scope: Scope) {
+  /** `at`: since when the worker holds the socket lock, if it does so already. */
+  constructor(scope: Scope, tier: Tier, at = 0) {
     this.#scope = scope;
-    const words = new URL(scope.location.href).searchParams;
+    this.tier = tier;
+    this.#at = at;
+    const { href } = scope.location;
+    const words = new URL(href).searchParams;
     this.#g = Number(words.get('g'));
     this.#key = words.get('k') ?? '';
+    this.#life = tier === 'ephemeral' ? '' : crypto.randomUUID();
+    if (!this.#life) {
+      this.#alive = Promise.resolve();
+      return;
+    }
     // Held until the worker is gone; tabs wait for it to fall.
     this.#alive = new Promise((held) => {
       void navigator.locks.request(this.#life, () => {
@@ -62,11 +86,38 @@ export class Hub implements DeviceOwner {
         return new Promise(() => undefined);
       });
     });
+    const rank = { build: __BUILD__, shared: tier === 'shared-worker', g: this.#g };
+    this.#peers = new Peers(this.#key, rank, href, {
+      yield: (url) => this.yield(url),
+      led: (since) => {
+        this.#before = Math.max(this.#before, since);
+        // The next in line may be older too.
+        if (this.#started && this.#at === 0) this.#peers?.want();
+      },
+      sought: () => this.#lead(),
+      join: (since, wire) => {
+        if (since !== this.#at || this.#ended) return;
+        const pipe = new BroadcastChannel(wire);
+        this.connect(pipe);
+        pipe.postMessage({ t: 'introduce' } satisfies ToTab);
+        this.#leading ??= setInterval(() => this.#lead(), LEAD_MS);
+      },
+    });
+    this.#lead();
   }
 
   /** A tab opened a port. */
-  connect(port: MessagePort): void {
-    port.onmessage = (event) => this.#heard(port, event.data as ToWorker);
+  connect(port: Pipe): void {
+    port.onmessage = (event: MessageEvent) => this.#heard(port, event.data as ToWorker);
+  }
+
+  /** Ends here: the socket is another worker's, and the tabs are too. */
+  yield(url: string): void {
+    void this.#end({ t: 'move', url });
+  }
+
+  #lead(): void {
+    if (this.#at > 0 && !this.#ended) this.#peers?.lead(this.#at);
   }
 
   tabs(): Tab[] {
@@ -74,24 +125,26 @@ export class Hub implements DeviceOwner {
   }
 
   all(message: ToTab): void {
+    // How its own end looks is nobody's business: the next worker goes on.
+    if (this.#ended) return;
     for (const tab of this.#tabs.values()) tab.post(message);
   }
 
-  #heard(port: MessagePort, said: ToWorker): void {
+  #heard(port: Pipe, said: ToWorker): void {
     if (said.t === 'ping') port.postMessage({ t: 'pong', i: said.i });
     else if (said.t === 'hello') this.#hello(port, said);
     else if (said.t === 'bye') this.#drop(port, said.frozen, said.place);
     else this.#later(port, said);
   }
 
-  #later(port: MessagePort, said: ToWorker): void {
+  #later(port: Pipe, said: ToWorker): void {
     const waiting = this.#waiting.get(port);
     const tab = this.#tabs.get(port);
     if (waiting) waiting.push(said);
     else if (tab) this.#device?.from(tab, said);
   }
 
-  #hello(port: MessagePort, said: Extract<ToWorker, { t: 'hello' }>): void {
+  #hello(port: Pipe, said: Extract<ToWorker, { t: 'hello' }>): void {
     const v = agree([PORT_VERSION, PORT_OLDEST], [said.v, said.oldest]);
     const config = (this.#config ??= said.config);
     if (v === 0 || JSON.stringify(config) !== JSON.stringify(said.config)) {
@@ -114,7 +167,7 @@ export class Hub implements DeviceOwner {
   }
 
   /** The device is there: the port becomes a tab of it. */
-  #join(port: MessagePort): void {
+  #join(port: Pipe): void {
     const device = this.#device;
     const waiting = this.#waiting.get(port);
     const hello = waiting?.[0];
@@ -124,7 +177,7 @@ export class Hub implements DeviceOwner {
     const place = Math.min(hello.place ?? device.inbox.last, device.inbox.last);
     const tab = new Tab(port, { inbox: device.inbox, progressed: () => device.progressed() }, place);
     this.#tabs.set(port, tab);
-    this.#watch(port, tab, hello.lock);
+    if (hello.lock) this.#watch(port, tab, hello.lock);
     tab.visible = hello.visible;
     tab.tokens = hello.tokens;
     tab.shows = hello.shows;
@@ -144,14 +197,17 @@ export class Hub implements DeviceOwner {
   }
 
   /** Queues on the lock that a tab holds while it lives: granted, it died without a bye. */
-  #watch(port: MessagePort, tab: Tab, lock: string): void {
+  #watch(port: Pipe, tab: Tab, lock: string): void {
     navigator.locks
-      .request(lock, { signal: tab.gone.signal }, () => this.#drop(port))
+      .request(lock, { signal: tab.gone.signal }, () => {
+        // A tab's own worker ends without a word: the tab may be at rest, and not have had what is out.
+        this.#drop(port, port instanceof BroadcastChannel, Math.min(...tab.out.map(({ n }) => (n > 0 ? n - 1 : Infinity))));
+      })
       .catch(() => undefined);
   }
 
   /** Nothing is posted to it from here on: a page in the back/forward cache comes back over a new port. */
-  #drop(port: MessagePort, frozen = false, place = Infinity): void {
+  #drop(port: Pipe, frozen = false, place = Infinity): void {
     const tab = this.#tabs.get(port);
     this.#waiting.delete(port);
     if (tab) {
@@ -170,23 +226,22 @@ export class Hub implements DeviceOwner {
   }
 
   #start(config: Config): void {
-    if (this.#peers || this.#fatal) return;
-    const key = this.#key;
-    this.#peers = new Peers(key, { build: __BUILD__, g: this.#g }, this.#scope.location.href, {
-      yield: (url) => void this.#end({ t: 'move', url }),
-    });
+    if (this.#started || this.#fatal) return;
+    this.#started = true;
     const core = loadCore(this.#scope.location.href);
     core.catch(() => undefined);
+    const hold = () => this.#hold(config, core).catch((error: unknown) => this.#failed(error));
+    if (this.tier !== 'shared-worker') return void hold();
     // One that hung does not hear: the tabs that found it out numbered this one, and it takes the lock.
     const options = this.#g > 0 ? { steal: true } : {};
-    this.#peers.want();
+    this.#peers?.want();
     navigator.locks
-      .request(socketLock(key), options, async () => {
-        try {
-          await this.#hold(config, core);
-        } catch (error) {
-          this.#failed(error);
-        }
+      .request(socketLock(this.#key), options, async () => {
+        this.#at = Math.max(Date.now(), this.#before + 1);
+        this.#lead();
+        // Who waits for the lock by now, and is older, moves too.
+        this.#peers?.want();
+        await hold();
         return new Promise(() => undefined);
       })
       // Stolen: whoever did it has the tabs too, or will.
@@ -195,7 +250,6 @@ export class Hub implements DeviceOwner {
 
   async #hold(config: Config, core: Promise<void>): Promise<void> {
     if (this.#ended) return;
-    this.#peers?.want();
     const store = await this.#open(config);
     await core;
     const writer = new Writer(store, {
@@ -217,6 +271,7 @@ export class Hub implements DeviceOwner {
   }
 
   async #open(config: Config): Promise<Store> {
+    if (this.tier === 'ephemeral') return new MemoryStore();
     try {
       const db = await openDatabase(nameOf(this.#key), () => {
         // Deleted under us: a fresh worker goes on from the second copy. Where that is gone too it is a
@@ -233,7 +288,7 @@ export class Hub implements DeviceOwner {
   }
 
   /** Of tabs, and of those that wait to be one. */
-  #ports(): Set<MessagePort> {
+  #ports(): Set<Pipe> {
     return new Set([...this.#tabs.keys(), ...this.#waiting.keys()]);
   }
 
@@ -250,7 +305,7 @@ export class Hub implements DeviceOwner {
     if (this.#fatal.temporary) void this.#end();
   }
 
-  #tell(port: MessagePort, error: ErrorData): void {
+  #tell(port: Pipe, error: ErrorData): void {
     port.postMessage({ t: 'error', error } satisfies ToTab);
     const state = error.temporary ? 'connecting' : 'closed';
     const status = { state, reason: `${error.code}` } as Status;
@@ -270,7 +325,7 @@ export class Hub implements DeviceOwner {
         for (const port of this.#ports()) port.postMessage(last);
       }
     } finally {
-      this.#scope.close();
+      this.#scope.close(last !== undefined);
     }
   }
 }

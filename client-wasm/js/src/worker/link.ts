@@ -112,10 +112,12 @@ export class Link {
   #wishes = new Map<number, (error: number) => void>();
   #wish = 0;
 
-  constructor(config: Config, owner: LinkOwner) {
+  /** `kept`: false: nothing outlives the worker, so the device is to end with its link. */
+  constructor(config: Config, kept: boolean, owner: LinkOwner) {
     this.#owner = owner;
     const seed = new Float64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0] as number;
-    start(this, config.user !== '', seed, encode(`${socketUrl(config.url)}\n${config.app}\n${agent()}`));
+    const words = [socketUrl(config.url), config.app, agent(), kept ? '' : 'ephemeral'];
+    start(this, config.user !== '', seed, encode(words.join('\n')));
   }
 
   /** Tells the session something; which arguments count is said in `driver.rs`. */

@@ -14,6 +14,12 @@ export interface Port {
   postMessage(message: ToTab): void;
 }
 
+/** A tab's port: of a SharedWorker, a channel to the tab's own worker, or that worker's own global scope. */
+export interface Pipe extends Port {
+  onmessage: unknown;
+  close(): void;
+}
+
 /** See the top of the file. */
 export class Tab {
   readonly port: Port;
