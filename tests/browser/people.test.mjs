@@ -200,7 +200,8 @@ test('when somebody else signs in, what the one before had is wiped and taken of
   const max = await stage.open('max', { user: 'max' });
   const [his] = (await databases(max)).filter((name) => !mine.includes(name));
   await stage.bus.unseen('a secret of lea', { within: 30_000 });
-  await until("nobody's database but his", async () => (await databases(max)).join() === his, { within: 30_000 });
+  await until("nobody's database but his", async () => (await databases(max)).join() === his, { within: 30_000 })
+    .catch(async (fault) => { throw new Error(`${fault.message}: ${await databases(max)}; hers ${mine}, his ${his}; locks ${await max.run('navigator.locks.query().then((all) => JSON.stringify(all))')}`); });
   assert.deepEqual(await titles(max), []);
   await max.close();
 });
