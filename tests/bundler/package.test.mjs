@@ -1,7 +1,7 @@
 // The tarball that `npm publish` would send, looked at as a registry, a compiler and a stranger would.
 
 import assert from 'node:assert/strict';
-import { cp, readFile, stat } from 'node:fs/promises';
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -77,11 +77,32 @@ for (const [module, resolution] of WAYS) {
   test(`TypeScript 5 reads the types with module ${module} and moduleResolution ${resolution}`, () => {
     const { options } = typescript.convertCompilerOptionsFromJson({ ...STRICT, target: 'es2022', lib: ['es2022', 'dom'], types: [], module, moduleResolution: resolution }, root);
     const program = typescript.createProgram([join(root, 'use.ts')], options, { ...host(options), getCurrentDirectory: () => root });
-    const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(shop.folder));
-    assert.ok(ours.some(({ fileName }) => fileName.endsWith('types/page/api.d.ts')), 'the types were found');
-    const faults = [...program.getOptionsDiagnostics(), ...ours.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])];
-    assert.equal(typescript.formatDiagnostics(faults, host(options)), '');
+    assert.equal(faultsOf(program, options), '');
   });
+}
+
+test('the examples of the documents compile', async () => {
+  const files = [join(root, 'around.d.ts')];
+  for (const document of ['README.md', 'docs/BROWSER.md', 'client-wasm/js/README.md']) {
+    const text = await readFile(join(HERE, '../..', document), 'utf8');
+    for (const [, kind, code] of text.matchAll(/```(tsx?)\n([^]*?)```/g)) {
+      if (!code.includes("'pulsegate")) continue;
+      files.push(join(root, `example-${files.length}.${kind}`));
+      await writeFile(files.at(-1), code);
+    }
+  }
+  assert.ok(files.length > 5, 'examples were found');
+  const { options } = typescript.convertCompilerOptionsFromJson({ ...STRICT, target: 'es2022', lib: ['es2022', 'dom'], types: [], module: 'ESNext', moduleResolution: 'bundler', jsx: 'react-jsx' }, root);
+  const program = typescript.createProgram(files, options, { ...host(options), getCurrentDirectory: () => root });
+  assert.equal(faultsOf(program, options), '');
+});
+
+/** What the compiler has against our files, the package's types among them. */
+function faultsOf(program, options) {
+  const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(shop.folder));
+  assert.ok(ours.some(({ fileName }) => fileName.endsWith('types/page/api.d.ts')), 'the types were found');
+  const faults = [...program.getOptionsDiagnostics(), ...ours.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])];
+  return typescript.formatDiagnostics(faults, host(options));
 }
 
 /** A compiler host that reads each library file once for all ways. */
