@@ -30,5 +30,5 @@ if (wanted.length === 0) {
   Object.assign(env, { SUPPORT_SUITE: suite, SUPPORT_TABLE: 'browser', SUPPORT_COLUMN: column, ...(version && { SUPPORT_VERSION: version }) });
 }
 // The time-out is a file's too: generous, for machines that do other things as well.
-const { status } = spawnSync(process.execPath, ['--test', ...reporters, '--test-concurrency=2', '--test-timeout=240000', ...files], { cwd: here, stdio: 'inherit', env });
+const { status } = spawnSync(process.execPath, ['--test', ...reporters, '--test-concurrency=2', '--test-timeout=300000', ...files], { cwd: here, stdio: 'inherit', env });
 process.exit(status ?? 1);

@@ -97,13 +97,10 @@ function grid(rows, group, columns) {
 
 /** One table a part, if rows name theirs in `group`. */
 function sizeReport(rows) {
-  const tables = [...new Set(rows.map(({ group }) => group ?? ''))].map((group) => {
-    const mine = rows.filter((row) => (row.group ?? '') === group);
-    const columns = [...new Set(mine.map(({ column }) => column))];
-    const names = [...new Set(mine.map(({ row }) => row))];
-    const cell = (name, column) => mine.find((row) => row.row === name && row.column === column)?.result ?? NONE;
-    const lines = names.map((name) => `| ${[name, ...columns.map((column) => cell(name, column))].join(' | ')} |`);
-    return `${group && `### ${group}\n\n`}| part | ${columns.join(' | ')} |\n| --- |${' --- |'.repeat(columns.length)}\n${lines.join('\n')}\n`;
+  const groups = [...new Set(rows.map(({ group }) => group))];
+  const tables = groups.map((group) => {
+    const lines = rows.filter((row) => row.group === group).map(({ row, result }) => `| ${row} | ${result} |`);
+    return `### ${group}\n\n| part | brotli, bytes |\n| --- | --- |\n${lines.join('\n')}\n`;
   });
-  return `## Sizes\n\nBytes of the build that was looked at last, by \`cargo xtask sizes --report\`; \`cargo xtask sizes\` holds the sums to their bars.\nA part's brotli is divided as its bytes are.\n\n${tables.join('\n')}`;
+  return `## Sizes\n\nWhat a visitor downloads of the build that was measured last; \`cargo xtask sizes\` prints it against its bars.\n\n${tables.join('\n')}`;
 }

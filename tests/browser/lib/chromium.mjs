@@ -119,10 +119,10 @@ class Browser {
   }
 
   /** The dedicated worker of a tab, as a session like the tab's own. */
-  async workerOf(tab) {
+  async workerOf(tab, options) {
     // Already attached: then there is nothing new to hear of.
     await tab.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
-    return until('the worker of the tab', () => this.#workers.get(tab.sessionId));
+    return until('the worker of the tab', () => this.#workers.get(tab.sessionId), options);
   }
 
   /** Targets of a type (`page`, `shared_worker`, `service_worker`) whose address holds `part`. */

@@ -107,6 +107,8 @@ class Desktop extends Interface {
   }
 
   CloseNotification(id) {
+    const call = this.shown.get(id);
+    if (call) call.closedAt = performance.now();
     if (this.shown.delete(id)) this.NotificationClosed(id, 3);
   }
 

@@ -13,8 +13,11 @@ if (ask.get('tier') === 'ephemeral') Object.defineProperty(Navigator.prototype, 
 const { createClient } = await import('/pulsegate.js');
 
 let count = 0;
+// What is said in the moment a page leaves may get lost on the debugger's way: one that comes back is asked.
+const handled = [];
 const handle = async (message) => {
   count += 1;
+  handled.push(Number(message.body));
   say('handled', { number: Number(message.body), log: message.log });
   if (ask.has('throws') && count % 5 === 0) throw new Error('this handler fails now and then');
   // Handlers take a while, and not all the same.
@@ -34,4 +37,4 @@ client.on('state', ({ state, reason, tier }) => say('state', { state, reason, ti
 const subscription = client.subscribe(ask.get('topic'), ask.has('only') ? handle : () => {});
 // Said on every attachment to a worker: from here on the tab listens, again.
 subscription.on('subscribed', ({ recovered }) => say('listening', { recovered }));
-globalThis.storm = { life, client };
+globalThis.storm = { life, client, handled };

@@ -5,19 +5,17 @@
 //   once        A life of a page (from load to unload) handles a message at most once, and those of a
 //               log in the order in which they were published.
 //   all of it   A page that lives at a quiet point handled every message of its logs that was sent after
-//               it said it listened. Where it was frozen or in the back/forward cache meanwhile, it
-//               handled it afterwards, or was told of a gap in that log; without either of these there is
-//               no gap.
+//               it said it listened, also what came while it was frozen or in the back/forward cache;
+//               nobody is told of a gap.
 //   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
 //               page and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
 //   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
 //   nobody else's  A page handles no message to another user, and no notification of another user stands on
 //               the desktop at a quiet point.
 
-function add(totals, { handled, missed }) {
+function add(totals, { handled }) {
   totals.lives += 1;
   totals.handled += handled.size;
-  totals.missed += missed;
 }
 
 export class Ledger {
@@ -27,7 +25,7 @@ export class Ledger {
   /** The current login: who, and when their first page listened. */
   #era = { user: '', since: Infinity, began: 0 };
   /** Of lives that are over and judged. */
-  #past = { lives: 0, handled: 0, missed: 0 };
+  #past = { lives: 0, handled: 0 };
 
   login(user) {
     this.#era = { user, since: Infinity, began: ++this.#order };
@@ -55,7 +53,7 @@ export class Ledger {
     const order = ++this.#order;
     let life = this.#lives.get(id);
     if (!life) {
-      life = { id, tab, user, loaded: order, since: Infinity, attached: 0, handled: new Map(), rested: [], gaps: [], missed: 0 };
+      life = { id, tab, user, loaded: order, since: Infinity, attached: 0, handled: new Map(), gaps: [] };
       this.#lives.set(id, life);
     }
     if (what === 'listening') {
@@ -69,12 +67,18 @@ export class Ledger {
     else if (what === 'state' && said.state === 'connected' && life.since < Infinity) life.attached = order;
   }
 
-  /** The page of this tab is frozen or put into the cache from now on. */
-  rests(tab) {
-    for (const life of this.#lives.values()) if (life.tab === tab) life.rested.push(++this.#order);
+  /** What a living page itself says it handled, in order: its word counts. */
+  confess(id, numbers) {
+    const life = this.#lives.get(id);
+    const before = life.handled;
+    life.handled = new Map();
+    for (const number of numbers) {
+      life.handled.set(number, [...(life.handled.get(number) ?? []), this.#order]);
+      if (!before.has(number)) this.#messages[number].handled.push(life);
+    }
   }
 
-  /** It is woken: from now on it has to attach anew. */
+  /** The page of this tab is woken: from now on it has to attach anew. */
   wakes(tab) {
     for (const life of this.#lives.values()) if (life.tab === tab) life.attached = 0;
   }
@@ -138,15 +142,12 @@ export class Ledger {
       last.set(message.user, number);
     }
     if (!alive) return;
-    const rested = life.rested.at(-1) ?? 0;
-    if (life.gaps.some(({ order, reason }) => reason !== 'storage-lost' && !life.rested.some((at) => at < order))) faults.push(`${who} was told of a gap and had not rested`);
+    // A person who comes back after somebody else is a new device: that is told, and no fault.
+    for (const { log, reason } of life.gaps) if (reason !== 'storage-lost') faults.push(`${who} was told of a gap in ${log}: ${reason}`);
     for (const message of this.#messages) {
       const mine = message.user === undefined || (message.user === life.user && !life.only);
       if (message.settled || !mine || message.sent < life.since || life.handled.has(message.number)) continue;
-      const log = message.user === undefined ? 'topic:' : 'user:';
-      const told = life.gaps.some(({ order, log: of }) => order > message.sent && of.startsWith(log));
-      if (told && rested > 0) life.missed += 1;
-      else faults.push(`${who} never handled ${name(message)}`);
+      faults.push(`${who} never handled ${name(message)}`);
     }
   }
 

@@ -68,6 +68,8 @@ export function plan(seed, count) {
       event.tab = pick(from);
       tabs[event.tab] = to;
     }
+    // Where each tab has a worker: one of them, or all.
+    if (name === 'kill') Object.assign(event, chance(0.7) ? { tab: pick('live'), how: 'its worker' } : { how: 'every worker' });
     if (name === 'restart') event.how = chance(0.5) ? 'SIGKILL' : 'SIGTERM';
     // The next token is over already, or makes the gateway ask for another one within a second.
     if (name === 'expire') event.how = chance(0.5) ? 'expired' : 'short';

@@ -21,6 +21,10 @@ export class Publisher {
     return `${this.#name} ${number}`;
   }
 
+  owns(title) {
+    return title.startsWith(`${this.#name} `);
+  }
+
   /** Publishes `{ to, shown }`s, to a user's name or 'topic', after what was asked for before. */
   publish(messages) {
     const lines = messages.map(({ to, shown }) => {

@@ -19,6 +19,7 @@ export async function storm(stage, { seed, events = 1000, tier = 'shared-worker'
   try {
     return await run.play(list);
   } catch (fault) {
+    run.addDesktop();
     const told = run.log.map(({ at, text }) => `${String(at).padStart(7)} ms  ${text}`).join('\n');
     throw new Error(`${fault.message}\n\nseed ${seed}, ${events} events, tier ${tier}:\n${told}\n\n` +
       `see it again: node storm.mjs --seed ${seed} --events ${events} --tier ${tier}`, { cause: fault });
@@ -59,8 +60,18 @@ class Storm {
     if (said.what === 'gap' || said.what === 'error') this.#note(`    tab ${said.tab} heard ${said.what} ${said.code ?? said.log} ${said.reason ?? said.text}`);
   }
 
-  #note(text) {
-    this.log.push({ at: Math.round(performance.now() - this.#began), text });
+  #note(text, at = performance.now()) {
+    this.log.push({ at: Math.round(at - this.#began), text });
+  }
+
+  /** What stood on the desktop, for the report of a fault. */
+  addDesktop() {
+    for (const { title, replaces, at, closedAt } of this.#stage.bus.calls) {
+      if (!this.#publisher.owns(title)) continue;
+      this.#note(`    desktop: ${title} ${replaces ? 'changed' : 'popped up'}`, at);
+      if (closedAt) this.#note(`    desktop: ${title} taken back`, closedAt);
+    }
+    this.log.sort((a, b) => a.at - b.at);
   }
 
   #address(tab) {
@@ -96,23 +107,24 @@ class Storm {
     if (wait === 'nothing') return;
     await accepted;
     const last = numbers.findLast((_, index) => messages[index].to === 'topic');
-    if (wait === 'handled' && last !== undefined && this.#ledger.owes(last)) await this.#soon(`message ${last} to be handled`, () => this.#ledger.handled(last));
+    if (wait === 'handled' && last !== undefined && this.#ledger.owes(last)) await this.#soon(`message ${last} to be handled`, () => {
+      // A renderer that died may have taken the last tab along, by sharing a process.
+      return this.#ledger.handled(last) || !this.#tabs.some((tab) => tab.live);
+    });
   }
 
   async #act({ kind, tab: number, how }) {
     const { browser, network, gateway, app } = this.#stage;
     const tab = this.#tabs[number];
     switch (kind) {
-      case 'open': case 'close': case 'front': case 'reload': case 'crash':
-        return tab[kind]();
-      case 'freeze': case 'away':
-        this.#ledger.rests(number);
+      case 'open': case 'close': case 'front': case 'freeze': case 'away': case 'reload': case 'crash':
         return tab[kind]();
       case 'resume': case 'back':
         this.#ledger.wakes(number);
         return tab[kind]();
       case 'kill':
-        return this.#tier === 'shared-worker' ? this.#killShared(browser) : tab.killWorker();
+        if (this.#tier === 'shared-worker') return this.#killShared(browser);
+        return Promise.all((tab ? [tab] : this.#tabs).map((one) => one.killWorker()));
       case 'cut':
         return network.cut();
       case 'offline':
@@ -159,7 +171,7 @@ class Storm {
         await this.#network();
       }
       return probe();
-    }, QUIET);
+    }, QUIET).catch(async (fault) => { throw new Error(`${fault.message}; ${await this.#tabsTold()}`); });
   }
 
   /** The network is back: browsers tell their pages. */
@@ -174,13 +186,14 @@ class Storm {
     await Promise.all(this.#tabs.filter((tab) => !tab.closed).map((tab) => tab.open()));
   }
 
-  /** How the tabs are that do not listen. */
-  async #deaf(tabs) {
-    const told = await Promise.all(tabs.map(async (tab) => {
-      const seen = await tab.run('JSON.stringify({ life: globalThis.storm?.life, status: globalThis.storm?.client.status })').catch(String);
-      return this.#ledger.listens(seen.match(/"life":"(.+?)"/)?.[1]) ? '' : `\n  tab ${tab.number}: ${seen} ${tab.console.join(' | ')}`;
-    }));
-    return `deaf: ${told.join('')}`;
+  /** How the tabs are, for the report of a fault. */
+  async #tabsTold() {
+    const told = this.#tabs.filter((tab) => tab.live).map(async (tab) => {
+      const seen = await tab.run('JSON.stringify({ at: location.href, visible: document.visibilityState, life: globalThis.storm?.life, status: globalThis.storm?.client.status })').catch(String);
+      const life = seen.match(/"life":"(.+?)"/)?.[1];
+      return `\n  tab ${tab.number}${this.#ledger.listens(life) ? '' : ', deaf'}: ${seen} ${tab.console.slice(-5).join(' | ')}`;
+    });
+    return `live are:${(await Promise.all(told)).join('')}`;
   }
 
   /** Everything is mended, everything arrives, and the ledger judges. */
@@ -206,20 +219,21 @@ class Storm {
     await this.#soon('every tab to listen', async () => {
       for (const tab of there) lives.set(tab, await tab.run('globalThis.storm?.life'));
       return [...lives.values()].every((life) => this.#ledger.listens(life));
-    }).catch(async (fault) => { throw new Error(`${fault.message}; ${await this.#deaf(there)}`); });
+    });
     const { numbers, accepted } = this.#publisher.publish([{ to: 'topic', shown: false }, { to: this.#users[0], shown: false }]);
     await accepted;
     const behind = () => [...lives].filter(([tab, life]) => numbers.some((number, index) => !this.#ledger.handledBy(number, life) && !(index === 1 && tab.number % 2 === 1)));
     await this.#soon('the last message to reach every tab', () => behind().length === 0)
       .catch((fault) => { throw new Error(`${fault.message}: not ${behind().map(([tab]) => `tab ${tab.number}`).join(', ')}`); });
     const alive = new Set(lives.values());
+    for (const [tab, life] of lives) this.#ledger.confess(life, await tab.run('storm.handled'));
     const desktop = { times: (number) => bus.times(this.#publisher.title(number)), shown: (number) => bus.shown.includes(this.#publisher.title(number)) };
     // Pop-ups go their own way: judged once nothing is wrong any more, or after the patience is over.
     let faults = [];
     await until('the ledger to be content', () => (faults = this.#ledger.faults(alive, desktop)).length === 0, { within: 20_000, every: 100 })
       .catch(() => { throw new Error(`${faults.length} faults after ${this.#done} events:\n  ${faults.slice(0, 20).join('\n  ')}`); });
     this.#ledger.settle(alive);
-    await Promise.all(this.#tabs.map((tab) => tab.restore((number) => this.#ledger.rests(number))));
+    await Promise.all(this.#tabs.map((tab) => tab.restore()));
     this.#quietTook += performance.now() - began;
     this.#note('     quiet');
   }

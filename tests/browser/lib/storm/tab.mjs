@@ -10,7 +10,6 @@ export class StormTab {
   #heard;
   #address;
   #tab;
-  #workers = [];
   #before;
 
   constructor(stage, number, heard, address) {
@@ -63,10 +62,8 @@ export class StormTab {
     tab.on('Runtime.bindingCalled', ({ payload }) => this.#heard(JSON.parse(payload)));
     // The renderer died: ours, or with that of another tab whose process it shared.
     tab.on('Inspector.targetCrashed', () => { if (this.#tab === tab) this.#lose(); });
-    tab.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => { if (targetInfo.url.includes('pulsegate-worker')) this.#workers.push(sessionId); });
     await Promise.all([
       tab.send('Inspector.enable'), tab.send('Page.enable'), tab.send('Runtime.addBinding', { name: 'hear' }),
-      tab.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true }),
     ]);
     this.#tab = tab;
   }
@@ -140,8 +137,10 @@ export class StormTab {
 
   /** Its own worker ends, as after a trap. */
   async killWorker() {
-    const { browser } = this.#stage;
-    await Promise.all(this.#workers.splice(0).map((session) => browser.send('Runtime.evaluate', { expression: 'self.close()' }, session).catch(() => {})));
+    if (!this.#tab || !this.live) return;
+    // One that is just being started or replaced is not there to be killed.
+    const worker = await this.#stage.browser.workerOf(this.#tab, { within: 2000 }).catch(() => undefined);
+    await worker?.send('Runtime.evaluate', { expression: 'self.close()' }).catch(() => {});
   }
 
   /** For a quiet point: awake and at the app, if it is open at all. */
@@ -152,8 +151,7 @@ export class StormTab {
   }
 
   /** After it: as it was. */
-  async restore(rests) {
-    if (this.#before === 'frozen' || this.#before === 'away') rests(this.number);
+  async restore() {
     if (this.#before === 'frozen') await this.freeze();
     if (this.#before === 'away') await this.away();
     if (this.#before === 'closed') await this.close();
