@@ -28,6 +28,8 @@ export async function startProxy(port) {
     down() { refuse = true; cut(); },
     /** Links stay open and carry nothing until `heal`. */
     blackhole() { swallow = true; },
+    /** Bytes to the browser on every link, as if the gateway had said them: between two of its frames, so on a quiet link. */
+    say(bytes) { for (const { near } of links) near.write(bytes); },
     heal() { refuse = false; swallow = false; },
     stop() { cut(); server.close(); },
   };
