@@ -39,8 +39,11 @@ const PREFERENCES = {
   'alerts.useSystemBackend': true,
 };
 
-/** Starts Firefox. `profile` names a folder that outlives the process; absent: a throw-away one. */
-export async function launchFirefox({ profile, bus, origins = [], preferences = {} } = {}) {
+/**
+ * Starts Firefox. `profile` names a folder that outlives the process; absent: a throw-away one.
+ * `init` runs in every document before its own scripts.
+ */
+export async function launchFirefox({ profile, bus, origins = [], preferences = {}, init } = {}) {
   const folder = profile ?? await mkdtemp(join(tmpdir(), 'pulsegate-firefox-'));
   const lines = Object.entries({ ...PREFERENCES, ...preferences }).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
   await mkdir(folder, { recursive: true });
@@ -52,6 +55,7 @@ export async function launchFirefox({ profile, bus, origins = [], preferences = 
   });
   const browser = new Firefox(process_, folder, !profile);
   await browser.connect();
+  if (init) await browser.send('script.addPreloadScript', { functionDeclaration: `() => { ${init} }` });
   for (const origin of origins) await browser.allowNotifications(origin);
   return browser;
 }
@@ -137,8 +141,8 @@ class Firefox {
   }
 
   /** Opens a tab; a background one is hidden, as for a person. */
-  async open(url, { background = false } = {}) {
-    const { context } = await this.send('browsingContext.create', { type: 'tab', background });
+  async open(url, { background = false, newWindow = false } = {}) {
+    const { context } = await this.send('browsingContext.create', { type: newWindow ? 'window' : 'tab', background });
     const tab = await this.attach(context);
     await tab.goto(url);
     return tab;
