@@ -18,7 +18,7 @@ export function recorder(suite, versions) {
     await writeFile(join(FOLDER, `${suite}.json`), `${JSON.stringify({ suite, rows, versions }, null, 2)}\n`);
   });
   return (row, column, sentence, body) => {
-    const cell = { table: 'bundler', group: 'package', row, column, result: 'failed' };
+    const cell = { table: 'bundler', group: '', row, column, result: 'failed' };
     rows.push(cell);
     return test(sentence, async (t) => {
       await body(t);
