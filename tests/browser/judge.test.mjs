@@ -56,6 +56,21 @@ test('a notification that popped up never, or twice, is named', () => {
   assert.match(judge({ ...QUIET, times: () => 2 }).join(), /popped up 2 times/);
 });
 
+test('a gap is no fault where the worker died that knew of a resting page, and one elsewhere', () => {
+  const { ledger, say, judge } = scene();
+  ledger.rests(0);
+  ledger.sending('topic', false);
+  const other = () => ledger.heard({ what: 'handled', life: 'life-2', tab: 1, user: 'ann', number: 0 });
+  other();
+  ledger.died();
+  say('gap', { log: 'topic:storm', reason: 'retention' });
+  assert.deepEqual(judge(), []);
+  assert.equal(ledger.totals.told, 1);
+  ledger.sending('topic', false);
+  ledger.heard({ what: 'handled', life: 'life-2', tab: 1, user: 'ann', number: 1 });
+  assert.match(judge().join(), /never handled message 1/);
+});
+
 test('a gap, and what was settled before a page was loaded, are named', () => {
   const { ledger, say, judge } = scene();
   const number = ledger.sending('topic', false);

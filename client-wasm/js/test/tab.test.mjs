@@ -137,3 +137,15 @@ test('what is asked for in the turn in which a tab had read everything is not ov
   await settle();
   assert.deepEqual(got(), ['body 1']);
 });
+
+test('older messages that are offered while a newer one is being read come before it', async () => {
+  const { inbox, open, publish } = await stage();
+  await publish(2);
+  const late = open();
+  await inbox.take([message(3)], {});
+  late.tab.all = true;
+  late.tab.pump();
+  late.tab.offer();
+  await settle();
+  assert.deepEqual(late.got(), bodies(1, 3));
+});

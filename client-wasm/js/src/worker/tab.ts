@@ -177,6 +177,8 @@ export class Tab {
       const rows = await this.#owner.inbox.rows(next).catch(() => undefined);
       // It may have gone, or come back with another place, while the text was read.
       if (!this.listens || !rows) break;
+      // Older ones were offered meanwhile: they come first.
+      if ((this.#backlog[0]?.n ?? Infinity) < (next[0]?.n ?? 0)) continue;
       for (const row of rows) {
         const entry = this.#owner.inbox.find(row.id);
         const at = entry ? this.#backlog.indexOf(entry) : -1;

@@ -6,15 +6,17 @@
 //               log in the order in which they were published.
 //   all of it   A page that lives at a quiet point handled every message of its logs that was sent after
 //               it said it listened, also what came while it was frozen or in the back/forward cache;
-//               nobody is told of a gap.
+//               nobody is told of a gap. With one exception, counted as `told`: the worker that knew of a
+//               resting page died, and the page stayed away longer than the next one waits for it.
 //   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
 //               page and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
 //   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
 //   nobody else's  A page handles no message to another user, and no notification of another user stands on
 //               the desktop at a quiet point.
 
-function add(totals, { handled }) {
+function add(totals, { handled, told }) {
   totals.lives += 1;
+  totals.told += told.size;
   totals.handled += handled.size;
 }
 
@@ -24,8 +26,10 @@ export class Ledger {
   #lives = new Map();
   /** The current login: who, and when their first page listened. */
   #era = { user: '', since: Infinity, began: 0 };
+  /** When workers may have died. */
+  #deaths = [];
   /** Of lives that are over and judged. */
-  #past = { lives: 0, handled: 0 };
+  #past = { lives: 0, handled: 0, told: 0 };
 
   login(user) {
     this.#era = { user, since: Infinity, began: ++this.#order };
@@ -53,7 +57,7 @@ export class Ledger {
     const order = ++this.#order;
     let life = this.#lives.get(id);
     if (!life) {
-      life = { id, tab, user, loaded: order, since: Infinity, attached: 0, handled: new Map(), gaps: [] };
+      life = { id, tab, user, loaded: order, since: Infinity, attached: 0, handled: new Map(), gaps: [], rested: [], told: new Set() };
       this.#lives.set(id, life);
     }
     if (what === 'listening') {
@@ -76,6 +80,16 @@ export class Ledger {
       life.handled.set(number, [...(life.handled.get(number) ?? []), this.#order]);
       if (!before.has(number)) this.#messages[number].handled.push(life);
     }
+  }
+
+  /** The page of this tab is frozen or put into the cache from now on. */
+  rests(tab) {
+    for (const life of this.#lives.values()) if (life.tab === tab) life.rested.push(++this.#order);
+  }
+
+  /** A worker may have died now. */
+  died() {
+    this.#deaths.push(++this.#order);
   }
 
   /** The page of this tab is woken: from now on it has to attach anew. */
@@ -143,11 +157,15 @@ export class Ledger {
     }
     if (!alive) return;
     // A person who comes back after somebody else is a new device: that is told, and no fault.
-    for (const { log, reason } of life.gaps) if (reason !== 'storage-lost') faults.push(`${who} was told of a gap in ${log}: ${reason}`);
+    const forgotten = ({ order }) => this.#deaths.some((death) => death < order && life.rested.some((rest) => rest < death));
+    const gaps = life.gaps.filter(({ reason }) => reason !== 'storage-lost');
+    for (const gap of gaps) if (!forgotten(gap)) faults.push(`${who} was told of a gap in ${gap.log}: ${gap.reason}`);
     for (const message of this.#messages) {
       const mine = message.user === undefined || (message.user === life.user && !life.only);
       if (message.settled || !mine || message.sent < life.since || life.handled.has(message.number)) continue;
-      faults.push(`${who} never handled ${name(message)}`);
+      const log = message.user === undefined ? 'topic:' : 'user:';
+      if (gaps.some((gap) => gap.order > message.sent && gap.log.startsWith(log) && forgotten(gap))) life.told.add(message.number);
+      else faults.push(`${who} never handled ${name(message)}`);
     }
   }
 

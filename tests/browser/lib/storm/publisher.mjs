@@ -34,6 +34,8 @@ export class Publisher {
       return { number, line: { target, body: String(number), idempotency_key: `${this.#name}-${number}`, ...notification } };
     });
     if (lines.length > 0) this.#last = this.#last.then(() => this.#send(lines.map(({ line }) => line)));
+    // Whoever waits for it hears of a failure; a storm that is over waits no more.
+    this.#last.catch(() => {});
     return { numbers: lines.map(({ number }) => number), accepted: this.#last };
   }
 

@@ -116,6 +116,8 @@ class Storm {
   async #act({ kind, tab: number, how }) {
     const { browser, network, gateway, app } = this.#stage;
     const tab = this.#tabs[number];
+    if (kind === 'freeze' || kind === 'away') this.#ledger.rests(number);
+    if (kind === 'kill' || kind === 'crash') this.#ledger.died();
     switch (kind) {
       case 'open': case 'close': case 'front': case 'freeze': case 'away': case 'reload': case 'crash':
         return tab[kind]();
@@ -233,7 +235,7 @@ class Storm {
     await until('the ledger to be content', () => (faults = this.#ledger.faults(alive, desktop)).length === 0, { within: 20_000, every: 100 })
       .catch(() => { throw new Error(`${faults.length} faults after ${this.#done} events:\n  ${faults.slice(0, 20).join('\n  ')}`); });
     this.#ledger.settle(alive);
-    await Promise.all(this.#tabs.map((tab) => tab.restore()));
+    await Promise.all(this.#tabs.map((tab) => tab.restore(() => this.#ledger.rests(tab.number))));
     this.#quietTook += performance.now() - began;
     this.#note('     quiet');
   }

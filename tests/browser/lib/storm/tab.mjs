@@ -151,7 +151,8 @@ export class StormTab {
   }
 
   /** After it: as it was. */
-  async restore() {
+  async restore(rests) {
+    if (this.#before === 'frozen' || this.#before === 'away') rests();
     if (this.#before === 'frozen') await this.freeze();
     if (this.#before === 'away') await this.away();
     if (this.#before === 'closed') await this.close();
