@@ -8,7 +8,7 @@ use core::time::Duration;
 use kit::*;
 use pulsegate_proto::frame::{ClientFrame, ErrorCode, Gap, GapReason, ServerFrame};
 use pulsegate_proto::id::{Cursor, Position};
-use pulsegate_proto::session::server::{Batch, Counted, Effect, Input, Settings, Why};
+use pulsegate_proto::session::server::{Batch, Counted, Effect, Input, Run, Settings, Why};
 
 fn small_window(window: u32) -> Gate {
     Gate::welcomed(Settings { window, ack_every: 1, ..Settings::default() })
@@ -19,14 +19,11 @@ fn an_append_is_read_delivered_and_parked_again() {
     let mut gate = Gate::plain();
     assert_eq!(reads(&gate.input(Input::Available { slot: 1 }).take()), [(1, 20, 64)]);
     let effects = gate.entries(1, items("topic:a", [21, 25]), true).take();
-    let [
-        Effect::Deliver { slot: 1, seq: 21, message: Some(_), .. },
-        Effect::Deliver { slot: 1, seq: 25, .. },
-        Effect::Park { slot: 1, after: 25 },
-    ] = &effects[..]
-    else {
+    let [Effect::Deliver { slot: 1, run }, Effect::Park { slot: 1, after: 25 }] = &effects[..] else {
         panic!("{effects:?}");
     };
+    let delivered: Vec<_> = run.marks().iter().map(|mark| (mark.seq, mark.message)).collect();
+    assert_eq!(delivered, [(21, Some(id(21))), (25, Some(id(25)))]);
 }
 
 #[test]
@@ -163,7 +160,7 @@ fn a_gap_found_while_reading_comes_before_the_entries_after_it() {
     gate.input(Input::Available { slot: 1 }).take();
     let gap = Gap { log: log("topic:a"), epoch: EPOCH, after: 20, resume: 30, reason: GapReason::Retention };
     let batch = Batch {
-        entries: items("topic:a", [31]),
+        entries: Run::of(items("topic:a", [31])),
         passed: 31,
         end: true,
         gap: Some(gap.clone()),

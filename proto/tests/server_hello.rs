@@ -11,7 +11,9 @@ use pulsegate_proto::frame::{
     ClientEnvelope, ClientFrame, CloseCode, ErrorCode, Gap, GapReason, ServerFrame, encode_client,
 };
 use pulsegate_proto::limits;
-use pulsegate_proto::session::server::{Effect, Input, Op, Refusal, ServerSession, Settings, Started, Why};
+use pulsegate_proto::session::server::{
+    Effect, Input, Op, Refusal, Run, ServerSession, Settings, Started, Why,
+};
 
 fn fresh() -> Gate {
     Gate::new(Settings::default())
@@ -194,7 +196,7 @@ fn every_start_that_is_not_recovered_is_followed_by_exactly_one_gap() {
     let again = Gap { after: 3, ..gap };
     gate.input(Input::Available { slot: 1 }).take();
     let batch = pulsegate_proto::session::server::Batch {
-        entries: items("topic:a", [21]),
+        entries: Run::of(items("topic:a", [21])),
         passed: 21,
         end: true,
         gap: Some(again),

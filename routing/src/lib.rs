@@ -35,7 +35,7 @@ pub use registration::{
     Subscription, WebPush,
 };
 pub use router::{
-    Audience, Funnel, MessageState, MessageStatus, ReceiptIn, ReceiptStage, Router, RouterSettings,
+    Audience, Funnel, MessageState, MessageStatus, Notes, ReceiptIn, ReceiptStage, Router, RouterSettings,
 };
 pub use store::{EmbeddedSettings, Store, StoreStats};
 pub use wake::{NobodyListens, Wake};

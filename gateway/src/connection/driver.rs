@@ -52,6 +52,8 @@ pub(super) struct Connection {
     listening: bool,
     desk: Desk,
     phase: Phase,
+    /// The last read found nothing, and nothing is left of what was read before.
+    drained: bool,
     /// Since when the socket has taken nothing of what waits.
     stalled: Option<time::Instant>,
     /// Bytes of the outbox as last told to the metrics.
@@ -100,6 +102,7 @@ impl Connection {
             listening: false,
             desk: Desk::new(state, address, origin),
             phase: Phase::Open,
+            drained: false,
             stalled: None,
             told_bytes: 0,
         };
@@ -117,6 +120,7 @@ impl Connection {
 
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.desk.waiter.register(cx.waker());
+        self.desk.now = self.desk.state.hub.now();
         let mut quiet = false;
         for _ in 0..TURNS {
             let mut idle = !self.desk.take_wakes();
@@ -148,20 +152,19 @@ impl Connection {
         while let Some(input) = self.desk.inputs.pop_front() {
             pumped = true;
             let gone = matches!(input, Input::SocketClosed(_));
-            let mut effects = self.session.handle(self.desk.state.hub.now(), input);
+            let mut effects = self.session.handle(self.desk.now, input);
             let deadline = effects.deadline();
             for effect in effects.by_ref() {
                 self.desk.perform(&mut self.socket, effect);
             }
             drop(effects);
-            self.desk.tell_sent();
             self.arm(deadline);
             if gone && self.phase == Phase::Open {
                 self.phase = Phase::Over;
             }
         }
         if pumped {
-            let farewell = self.session.farewell(self.desk.state.hub.now());
+            let farewell = self.session.farewell(self.desk.now);
             self.desk.settle(&farewell);
             if self.desk.closed.is_some() && self.phase == Phase::Open {
                 self.phase = Phase::Closing;
@@ -191,7 +194,13 @@ impl Connection {
         if self.phase != Phase::Open || !room || !self.session.wants_frames() || self.desk.jobs.is_full() {
             return false;
         }
+        // Once it was read to its end, a look at the socket is cheaper than a read that finds nothing.
+        if self.drained && self.socket.get_mut().poll_readable(cx).is_pending() {
+            *quiet = true;
+            return false;
+        }
         let read = Pin::new(&mut self.socket).poll_next(cx);
+        self.drained = read.is_pending();
         if self.socket.get_ref().overdrawn() && self.desk.who.is_none() {
             self.desk.state.metrics.handshake_refused("no_room");
             let refusal = admit::refusal(
@@ -254,7 +263,7 @@ impl Connection {
                 return true;
             }
             Poll::Pending if taken > 0 || self.stalled.is_none() => {
-                let now = self.desk.state.hub.now();
+                let now = self.desk.now;
                 self.stalled = Some(now);
                 self.ring_at(now + STALL);
             }
@@ -265,7 +274,7 @@ impl Connection {
 
     /// Looks at the timer where it may have rung, or does not know yet whom to wake. True: it rang.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = self.armed.is_some_and(|at| at <= self.desk.state.hub.now());
+        let due = self.armed.is_some_and(|at| at <= self.desk.now);
         if (self.listening && !due) || self.timer.as_mut().poll(cx).is_pending() {
             self.listening = true;
             return false;
@@ -277,7 +286,7 @@ impl Connection {
     /// The timer rang: for the session, or because the socket is stuck.
     fn rang(&mut self) {
         self.armed = None;
-        let now = self.desk.state.hub.now();
+        let now = self.desk.now;
         if self.stalled.is_some_and(|since| now >= since + STALL) {
             self.desk.state.metrics.outbox_overflow();
             self.phase = Phase::Over;
@@ -361,12 +370,14 @@ impl Future for Connection {
         if this.phase == Phase::Open {
             let mut scratch = SCRATCH.take();
             this.desk.pick_up(&mut scratch);
+            this.session.exchange_room(&mut scratch.effects);
             this.socket.get_mut().outbox.exchange(&mut scratch.frames);
             let open = this.poll_open(cx).is_pending();
             if !open {
                 this.pump();
             }
             this.socket.get_mut().outbox.exchange(&mut scratch.frames);
+            this.session.exchange_room(&mut scratch.effects);
             this.desk.put_down(&mut scratch);
             SCRATCH.set(scratch);
             if open {

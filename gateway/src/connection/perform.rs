@@ -12,10 +12,11 @@ use crate::hub::{Mail, Vital, Waiter};
 use crate::state::AppState;
 use futures_util::Sink;
 use pulsegate_proto::frame::{Cause, Endpoint, ErrorCode};
-use pulsegate_proto::id::{LogName, MessageId, Seq};
+use pulsegate_proto::id::{LogName, Seq};
 use pulsegate_proto::limits;
-use pulsegate_proto::session::server::{Batch, Counted, Effect, Farewell, Input, Item, Slot};
-use pulsegate_routing::{ReadBatch, StartInfo};
+use pulsegate_proto::session::server::{Batch, Counted, Effect, Farewell, Input, Item, Run, Slot};
+use pulsegate_proto::time;
+use pulsegate_routing::{Notes, ReadBatch, StartInfo};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -30,7 +31,11 @@ pub(super) struct Desk {
     pub(super) waiter: Arc<Waiter>,
     pub(super) inputs: VecDeque<Input>,
     pub(super) jobs: Jobs,
+    /// When this turn began: the clock is read once a turn and not at every step.
+    pub(super) now: time::Instant,
     pub(super) who: Option<Box<Who>>,
+    /// What it was sent and has acked; from the Welcome on.
+    notes: Option<Notes>,
     /// How it was closed: code and cause.
     pub(super) closed: Option<(u16, Cause)>,
     /// The outbox may hold this many bytes before the session is told to wait.
@@ -41,9 +46,6 @@ pub(super) struct Desk {
     address: IpAddr,
     origin: Option<String>,
     outbox_full: bool,
-    /// Messages of `sent_slot` that were handed to the socket just now.
-    sent: Vec<(MessageId, Seq)>,
-    sent_slot: Slot,
 }
 
 /// Room that a connection needs only while it runs: one for each thread, so that ten thousand idle connections hold
@@ -51,7 +53,7 @@ pub(super) struct Desk {
 #[derive(Default)]
 pub(super) struct Scratch {
     inputs: VecDeque<Input>,
-    sent: Vec<(MessageId, Seq)>,
+    pub(super) effects: VecDeque<Effect>,
     pub(super) frames: VecDeque<bytes::Bytes>,
 }
 
@@ -62,7 +64,9 @@ impl Desk {
             waiter: Arc::default(),
             inputs: VecDeque::new(),
             jobs: Jobs::default(),
+            now: state.hub.now(),
             who: None,
+            notes: None,
             closed: None,
             outbox_bound: if bound == 0 { usize::MAX } else { bound },
             slots: Slots::default(),
@@ -70,8 +74,6 @@ impl Desk {
             address,
             origin,
             outbox_full: false,
-            sent: Vec::new(),
-            sent_slot: 0,
             state,
         }
     }
@@ -151,6 +153,7 @@ impl Desk {
                 self.state.metrics.welcomed();
                 socket.get_mut().trust();
                 self.starts = starts;
+                self.notes = Some(self.state.router.notes(&who.session));
                 self.who = Some(Box::new(who));
                 self.inputs.push_back(Input::Admitted(admission));
             }
@@ -182,18 +185,16 @@ impl Desk {
                 if bytes.first() == Some(&frame::BEAT) {
                     self.state.metrics.beats(1);
                 }
-                self.send(socket, frame::binary(&bytes));
+                self.state.metrics.frames_out(1);
+                socket.get_mut().outbox.push(frame::binary(&bytes));
             }
-            Effect::Deliver { slot, seq, message, frame } => {
-                if let Some(message) = message {
-                    if self.sent_slot != slot {
-                        self.tell_sent();
-                        self.sent_slot = slot;
-                    }
-                    self.sent.push((message, seq));
+            Effect::Deliver { slot, run } => {
+                let (marks, frames) = run.split();
+                self.state.metrics.delivered(marks.len() as u64);
+                socket.get_mut().outbox.push(frames);
+                if let (Some(notes), Some(reading)) = (&self.notes, self.slots.get(slot)) {
+                    self.state.router.sent(notes, reading.place.board.key(), marks);
                 }
-                self.state.metrics.delivered(1);
-                self.send(socket, frame);
             }
             Effect::Admit(hello) => {
                 let admitting = admit(
@@ -211,8 +212,8 @@ impl Desk {
             Effect::Read { slot, after, max } => self.read(socket, slot, after, max),
             Effect::Park { slot, after } => self.park(slot, after),
             Effect::Acked { slot, seq, received } => {
-                if let (Some(who), Some(reading)) = (&self.who, self.slots.get(slot)) {
-                    self.state.router.acked(&who.session, reading.place.board.key(), seq, &received);
+                if let (Some(notes), Some(reading)) = (&self.notes, self.slots.get(slot)) {
+                    self.state.router.acked(notes, reading.place.board.key(), seq, received);
                 }
             }
             Effect::Close { code, reason, cause } => {
@@ -228,7 +229,7 @@ impl Desk {
     /// The inputs at hand are done: lets go of what was only needed for them, and writes down the signs of life.
     pub(super) fn settle(&mut self, life: &Farewell) {
         self.starts = Vec::new();
-        let heard_ms = self.state.hub.now_ms().saturating_sub(life.heard_ago.as_millis() as u64);
+        let heard_ms = self.now.as_millis().saturating_sub(life.heard_ago.as_millis() as u64);
         self.waiter.set_vital(Vital { heard_ms, unanswered: life.unanswered });
     }
 
@@ -251,23 +252,11 @@ impl Desk {
         Some(who)
     }
 
-    /// Tells the router what was handed to the socket since the last call.
-    pub(super) fn tell_sent(&mut self) {
-        if self.sent.is_empty() {
-            return;
-        }
-        if let (Some(who), Some(reading)) = (&self.who, self.slots.get(self.sent_slot)) {
-            self.state.router.sent_all(&who.session, reading.place.board.key(), &self.sent);
-        }
-        self.sent.clear();
-    }
-
     /// Takes over what this thread keeps for the connections it runs, one at a time.
     pub(super) fn pick_up(&mut self, scratch: &mut Scratch) {
         if self.inputs.is_empty() {
             std::mem::swap(&mut self.inputs, &mut scratch.inputs);
         }
-        std::mem::swap(&mut self.sent, &mut scratch.sent);
     }
 
     /// Gives it back for the next one.
@@ -275,12 +264,6 @@ impl Desk {
         if self.inputs.is_empty() {
             std::mem::swap(&mut self.inputs, &mut scratch.inputs);
         }
-        std::mem::swap(&mut self.sent, &mut scratch.sent);
-    }
-
-    fn send(&self, socket: &mut Socket, frame: bytes::Bytes) {
-        self.state.metrics.frames_out(1);
-        socket.get_mut().outbox.push(frame);
     }
 
     fn attach(&mut self, slot: Slot, log: &LogName) {
@@ -330,7 +313,7 @@ impl Desk {
             frame: frame::entry(log, entry),
         });
         let batch = Batch {
-            entries: items.collect(),
+            entries: Run::of(items.collect()),
             passed: batch.passed.max(after),
             skipped: batch.skipped,
             end: batch.end,

@@ -37,6 +37,14 @@ impl Port {
         self.overdrawn
     }
 
+    /// Whether there may be something to read. A stream with buffers of its own (TLS) always says so.
+    pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.poll_read_ready(cx).map(drop),
+            Stream::Tls(_) => Poll::Ready(()),
+        }
+    }
+
     /// See [`Outbox::poll_write`].
     pub(super) fn poll_outbox(&mut self, cx: &mut Context<'_>, taken: &mut usize) -> Poll<io::Result<()>> {
         self.outbox.poll_write(cx, &mut self.stream, taken)

@@ -59,7 +59,7 @@ fn session(registration: &str, session: &str) -> SessionRef {
 }
 
 fn seqs(run: &Batch) -> Vec<Seq> {
-    run.entries.iter().map(|item| item.seq).collect()
+    run.entries.iter().flat_map(|run| run.marks()).map(|mark| mark.seq).collect()
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn an_append_marks_every_reader_and_all_get_the_same_bytes() {
         assert_eq!(waiter.take_marks().collect::<Vec<_>>(), [slot]);
         let run = place.board.read(0, &reader(&[]), 10, NOW).unwrap();
         assert_eq!((seqs(&run), run.passed, run.skipped, run.end), (vec![10, 12], 12, 0, true));
-        frames.push(run.entries.into_iter().map(|item| item.frame).collect::<Vec<_>>());
+        frames.push(run.entries.unwrap().split().1);
     }
-    assert_eq!(frames[0], [frame::entry(&log.name(), &entry(10)), frame::entry(&log.name(), &entry(12))]);
+    let both = [frame::entry(&log.name(), &entry(10)), frame::entry(&log.name(), &entry(12))];
+    assert_eq!(frames[0], both.concat());
     for other in &frames[1..] {
-        assert_eq!(*other, frames[0]);
-        assert_eq!(other[0].as_ptr(), frames[0][0].as_ptr(), "encoded once, shared by all");
+        assert_eq!(other.as_ptr(), frames[0].as_ptr(), "encoded and joined once, shared by all");
     }
 }
 
@@ -92,6 +92,26 @@ fn a_reader_takes_no_more_than_it_asks_for_and_goes_on_from_there() {
     assert_eq!((seqs(&run), run.passed, run.end), (vec![10, 12], 12, false));
     let run = place.board.read(run.passed, &reader(&[]), 2, NOW).unwrap();
     assert_eq!((seqs(&run), run.passed, run.end), (vec![15], 15, true));
+}
+
+#[test]
+fn what_was_joined_is_joined_anew_when_it_would_hold_something_else() {
+    let (hub, log, waiter) = (hub(), topic("news"), Arc::default());
+    let place = hub.sit(&log, &waiter, 0);
+    hub.appended(&log, &[entry(10), entry(11), with(12, |entry| entry.expires = UnixMs(1_500)), entry(13)]);
+    let read = |after, max, now| place.board.read(after, &reader(&[]), max, UnixMs(now)).unwrap();
+    assert_eq!(seqs(&read(9, 10, 1_000)), [10, 11, 12, 13]);
+    let run = read(9, 2, 1_000);
+    assert_eq!((seqs(&run), run.passed, run.end), (vec![10, 11], 11, false), "a part");
+    let run = read(9, 10, 1_500);
+    assert_eq!((seqs(&run), run.passed, run.skipped), (vec![10, 11, 13], 13, 1), "one has expired");
+    hub.removed(&log, 11);
+    assert_eq!(seqs(&read(9, 10, 1_000)), [10, 12, 13], "one was taken back");
+    hub.appended(&log, &[entry(14)]);
+    assert_eq!(seqs(&read(9, 10, 1_000)), [10, 12, 13, 14], "one more came");
+    let late = ReaderView { began: 12, ..reader(&[]) };
+    let run = place.board.read(9, &late, 10, NOW).unwrap();
+    assert_eq!(seqs(&run), [13, 14], "a reader that began later");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Counters and gauges: the one home of their names.
 
 mod name;
+mod spread;
 
 pub use name::Name;
 
@@ -32,6 +33,9 @@ struct Answer {
     status: u16,
 }
 
+/// Counted with every delivery.
+type Often = Counter<u64, spread::Spread>;
+
 /// What this node counts. Every method is cheap enough for a connection's path.
 pub struct Metrics {
     registry: Registry,
@@ -39,10 +43,10 @@ pub struct Metrics {
     connections: Gauge,
     connections_closed: Family<Closed, Counter>,
     welcomed: Counter,
-    frames_in: Counter,
-    frames_out: Counter,
-    bytes_out: Counter,
-    delivered: Counter,
+    frames_in: Often,
+    frames_out: Often,
+    bytes_out: Often,
+    delivered: Often,
     beats: Counter,
     acks_ahead: Counter,
     rate_limited: Family<Why, Counter>,
@@ -72,10 +76,10 @@ impl Metrics {
             connections: Gauge::default(),
             connections_closed: Family::default(),
             welcomed: Counter::default(),
-            frames_in: Counter::default(),
-            frames_out: Counter::default(),
-            bytes_out: Counter::default(),
-            delivered: Counter::default(),
+            frames_in: Often::default(),
+            frames_out: Often::default(),
+            bytes_out: Often::default(),
+            delivered: Often::default(),
             beats: Counter::default(),
             acks_ahead: Counter::default(),
             rate_limited: Family::default(),
@@ -160,8 +164,9 @@ impl Metrics {
         self.bytes_out.inc_by(n);
     }
 
-    /// Entries went to devices.
+    /// Entries went to devices, each in a frame of its own.
     pub fn delivered(&self, n: u64) {
+        self.frames_out.inc_by(n);
         self.delivered.inc_by(n);
     }
 

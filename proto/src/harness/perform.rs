@@ -235,11 +235,13 @@ impl Sim {
     fn conn_effect(&mut self, conn: Conn, effect: server::Effect) {
         match effect {
             server::Effect::Send(bytes) => self.send_down(conn, bytes),
-            server::Effect::Deliver { slot, seq, frame, .. } => {
+            server::Effect::Deliver { slot, run } => {
                 let window = self.world.settings.window as usize;
-                self.links[conn].unacked.push_back((slot, seq));
-                assert!(self.links[conn].unacked.len() <= window, "the window is exceeded");
-                self.send_down(conn, frame);
+                for server::Item { seq, frame, .. } in run.items() {
+                    self.links[conn].unacked.push_back((slot, seq));
+                    assert!(self.links[conn].unacked.len() <= window, "the window is exceeded");
+                    self.send_down(conn, frame);
+                }
             }
             server::Effect::Admit(hello) => self.job(conn, Job::Admit(hello)),
             server::Effect::Commit { request, op } => {

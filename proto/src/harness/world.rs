@@ -6,7 +6,9 @@ use crate::frame::{
     encode_message, encode_recall,
 };
 use crate::id::{Cursor, LogName, MessageId, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
-use crate::session::server::{Admission, Batch, Item, Op, Outcome, Refusal, Settings, Started, TokenTimes};
+use crate::session::server::{
+    Admission, Batch, Item, Op, Outcome, Refusal, Run, Settings, Started, TokenTimes,
+};
 use crate::time::{Instant, UnixMs};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -318,28 +320,28 @@ impl World {
             after = kept.floor;
             batch.passed = after;
         }
+        let mut items = Vec::new();
         for entry in kept.entries.iter().filter(|entry| entry.seq > after) {
-            if batch.entries.len() >= max as usize {
+            if items.len() >= max as usize {
                 batch.end = false;
                 break;
             }
             batch.passed = entry.seq;
             let at = Position { epoch: self.epoch, seq: entry.seq };
             match &entry.content {
-                Some(Content::Message(id, bytes)) if !(odd && entry.even_only) => batch.entries.push(Item {
+                Some(Content::Message(id, bytes)) if !(odd && entry.even_only) => items.push(Item {
                     seq: entry.seq,
                     message: Some(*id),
                     frame: encode_deliver(log, at, bytes),
                 }),
                 // Who has not come past the message never had it.
-                Some(Content::Recall(id, of)) if *of <= from => batch.entries.push(Item {
-                    seq: entry.seq,
-                    message: None,
-                    frame: encode_recall(log, at, *id, ""),
-                }),
+                Some(Content::Recall(id, of)) if *of <= from => {
+                    items.push(Item { seq: entry.seq, message: None, frame: encode_recall(log, at, *id, "") })
+                }
                 Some(Content::Message(..) | Content::Recall(..)) | None => batch.skipped += 1,
             }
         }
+        batch.entries = Run::of(items);
         batch
     }
 

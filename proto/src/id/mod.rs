@@ -1,10 +1,12 @@
 //! Names that cannot be wrong: parsed once at the edge, valid from there on.
 
 mod log;
+mod mark;
 mod name;
 mod topic;
 
 pub use log::{Cursor, Epoch, LogName, Position, Seq};
+pub use mark::{Mark, Marks, SharedPart};
 pub use name::{AppId, MessageId, RegistrationId, SessionId, Tag, UserId};
 pub use topic::{Pattern, Topic};
 

@@ -12,7 +12,7 @@ use pulsegate_proto::frame::{
 };
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, SessionId, Topic};
 use pulsegate_proto::session::server::{
-    Admission, Batch, Counted, Effect, Input, Item, Op, Outcome, ServerSession, Settings, Slot, Started,
+    Admission, Batch, Counted, Effect, Input, Item, Op, Outcome, Run, ServerSession, Settings, Slot, Started,
     TokenTimes, Why,
 };
 use pulsegate_proto::time::{Instant, UnixMs};
@@ -103,7 +103,10 @@ impl Gate {
     /// Entries for a read that is out.
     pub fn entries(&mut self, slot: Slot, items: Vec<Item>, end: bool) -> &mut Self {
         let passed = items.last().map_or(0, |item| item.seq);
-        self.input(Input::Entries { slot, batch: Batch { entries: items, passed, end, ..Batch::default() } })
+        self.input(Input::Entries {
+            slot,
+            batch: Batch { entries: Run::of(items), passed, end, ..Batch::default() },
+        })
     }
 
     pub fn done(&mut self, request: u32, outcome: Outcome) -> &mut Self {
@@ -124,11 +127,12 @@ impl Gate {
 }
 
 pub fn frames(effects: &[Effect]) -> Vec<ServerFrame> {
-    let bytes = effects.iter().filter_map(|effect| match effect {
-        Effect::Send(bytes) | Effect::Deliver { frame: bytes, .. } => Some(bytes),
-        _ => None,
+    let bytes = effects.iter().flat_map(|effect| match effect {
+        Effect::Send(bytes) => vec![bytes.clone()],
+        Effect::Deliver { run, .. } => run.items().map(|item| item.frame).collect(),
+        _ => Vec::new(),
     });
-    bytes.map(|bytes| decode_server(bytes).unwrap().unwrap()).collect()
+    bytes.map(|bytes| decode_server(&bytes).unwrap().unwrap()).collect()
 }
 
 pub fn reads(effects: &[Effect]) -> Vec<(Slot, u64, u32)> {
@@ -147,9 +151,13 @@ pub fn ops(effects: &[Effect]) -> Vec<(u32, Op)> {
     effects.iter().filter_map(op).collect()
 }
 
+/// Acks that count: slot, place, and how many messages each says were received.
 pub fn acks(effects: &[Effect]) -> Vec<(Slot, u64, usize)> {
     let ack = |effect: &Effect| match effect {
-        Effect::Acked { slot, seq, received } => Some((*slot, *seq, received.len())),
+        Effect::Acked { slot, seq, received } => {
+            let marks = received.iter().flat_map(|marks| marks.iter());
+            Some((*slot, *seq, marks.filter(|mark| mark.message.is_some()).count()))
+        }
         _ => None,
     };
     effects.iter().filter_map(ack).collect()

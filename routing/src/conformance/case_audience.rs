@@ -3,6 +3,7 @@
 use super::world::{World, tag, topic, user};
 use crate::{Exclude, Expression, Funnel, PublishError, ReceiptIn, ReceiptStage, Target};
 use core::time::Duration;
+use pulsegate_proto::id::{Mark, Marks};
 
 /// Whatever is sent again.
 pub async fn the_funnel_counts_each_device_once(world: &mut World) {
@@ -31,7 +32,9 @@ pub async fn the_funnel_counts_each_device_once(world: &mut World) {
     let log = second.logs.keys().find(|log| world.router.last(log) > 0).unwrap().clone();
     let next = world.say("news").await;
     assert_eq!(second.take_all(world).await, [next]);
-    world.router.acked(&second.session, &log, 1, &[id]);
+    let mark = Mark { seq: 1, message: Some(id) };
+    let notes = world.router.notes(&second.session);
+    world.router.acked(&notes, &log, 1, vec![Marks::one(mark)]);
     second.disconnect(world).await;
     second.stored.clear();
     second.connect(world).await.unwrap();

@@ -8,10 +8,11 @@ use crate::{
 use bytes::Bytes;
 use core::time::Duration;
 use pulsegate_proto::id::{
-    AppId, Cursor, LogName, MessageId, Pattern, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId,
+    AppId, Cursor, LogName, Mark, Marks, MessageId, Pattern, Position, RegistrationId, Seq, SessionId, Tag,
+    Topic, UserId,
 };
 use pulsegate_proto::time::UnixMs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 /// What a [`Wake`] was told.
@@ -252,6 +253,8 @@ pub struct Device {
     pub tags: Vec<Tag>,
     /// Messages it got, in the order in which they came.
     pub got: Vec<MessageId>,
+    /// Where they stood.
+    pub places: HashMap<MessageId, (LogKey, Seq)>,
     /// Recalls it got.
     pub recalled: Vec<MessageId>,
     /// Gaps it was told of.
@@ -272,6 +275,7 @@ impl Device {
             stored: BTreeMap::new(),
             tags: Vec::new(),
             got: Vec::new(),
+            places: HashMap::new(),
             recalled: Vec::new(),
             gaps: Vec::new(),
         };
@@ -390,7 +394,9 @@ impl Device {
                 EntryKind::Message { id, body } => {
                     assert_eq!(body[..], *id.to_string().as_bytes(), "a body of its own");
                     self.got.push(*id);
-                    world.router.sent(&self.session, log, *id, entry.seq);
+                    self.places.insert(*id, (log.clone(), entry.seq));
+                    let mark = Mark { seq: entry.seq, message: Some(*id) };
+                    world.router.sent(&world.router.notes(&self.session), log, Marks::one(mark));
                 }
                 EntryKind::Recall { message, .. } => self.recalled.push(*message),
             }
@@ -405,7 +411,10 @@ impl Device {
     pub fn ack(&mut self, world: &World, got: &[MessageId]) {
         for (log, start) in &self.logs {
             self.stored.insert(log.clone(), start.at);
-            world.router.acked(&self.session, log, start.at.seq, got);
+            let places = got.iter().filter_map(|id| Some((*id, self.places.get(id)?)));
+            let here = places.filter(|(_, (of, _))| of == log);
+            let marks = here.map(|(id, (_, seq))| Marks::one(Mark { seq: *seq, message: Some(id) }));
+            world.router.acked(&world.router.notes(&self.session), log, start.at.seq, marks.collect());
         }
     }
 

@@ -1,16 +1,16 @@
 //! A Hello: which registration it is, whether its link may take the row, and where each of its
 //! logs goes on.
 
-use super::{Link, Router};
+use super::{Link, Notes, Router};
 use crate::store::{
     Counters as _, Expect, Log as _, Progress, ProgressLog, PutError, Registry as _, Row, STARTS_AT_COMMIT,
 };
 use crate::{
-    Connect, ConnectRefused, Connected, EntryKind, GapInfo, GapReason, LastSeenRecord, LinkEnd, Log, LogKey,
-    MadeBy, ReaderView, SessionRef, StartInfo, StoreError,
+    Connect, ConnectRefused, Connected, GapInfo, GapReason, LastSeenRecord, LinkEnd, Log, LogKey, MadeBy,
+    ReaderView, SessionRef, StartInfo, StoreError,
 };
 use core::time::Duration;
-use pulsegate_proto::id::{AppId, Epoch, Position, RegistrationId, Seq};
+use pulsegate_proto::id::{AppId, Epoch, Mark, Marks, Position, RegistrationId, Seq};
 use subtle::ConstantTimeEq as _;
 
 /// Entries looked at, a log, to count what a device stored but had not acked when its link broke.
@@ -264,6 +264,7 @@ impl Router {
         ask: &Connect,
     ) -> Result<(), StoreError> {
         let id = &connected.registration;
+        let notes = Notes::of(app, id);
         for start in &connected.starts {
             let acked = progress.of(&start.log.log).map_or(0, |progress| progress.acked);
             let (from, to) = (acked.max(start.began), start.at.seq);
@@ -281,18 +282,22 @@ impl Router {
             };
             let now = self.0.clock.now();
             let raw = self.0.store.read(&start.log, from, CATCH_UP, usize::MAX)?;
-            for entry in raw.entries.iter().take_while(|entry| entry.seq <= to) {
-                let EntryKind::Message { id: message, .. } = entry.kind else { continue };
-                if entry.addressed_to(&reader, from, now) {
-                    self.0.pending.note(app, id, &start.log, now, |progress| {
-                        progress.sent.push(crate::store::LogMark { message, seq: entry.seq });
-                        progress.received.push(message);
-                    });
-                }
-            }
-            self.0.pending.note(app, id, &start.log, now, |progress| {
-                progress.acked = progress.acked.max(to);
-            });
+            let stored = raw.entries.iter().take_while(|entry| entry.seq <= to);
+            let for_it = stored.filter(|entry| entry.addressed_to(&reader, from, now));
+            let marks = for_it.map(|entry| Mark { seq: entry.seq, message: entry.message() });
+            let marks = Marks::many(marks.collect());
+            let weight = marks.as_ref().map_or(0, |marks| marks.len());
+            self.0.pending.note(
+                &notes,
+                &start.log.log,
+                || now,
+                weight,
+                |progress| {
+                    progress.acked = progress.acked.max(to);
+                    progress.sent.extend(marks.clone());
+                    progress.received.extend(marks);
+                },
+            );
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod settings;
 mod task;
 
 pub use message::{Audience, Funnel, MessageState, MessageStatus, ReceiptIn, ReceiptStage};
+pub use pending::Notes;
 pub use settings::RouterSettings;
 
 use crate::store::{Log as _, Store, StoreStats};

@@ -1,38 +1,59 @@
 //! What devices have been sent and have acked since it was last written: gathered here, so that a
 //! device costs a write now and then and not one a delivery.
 
-use crate::store::{Counters as _, DeviceProgress, LogMark, LogProgress};
-use crate::{LogKey, Router, SessionRef, StoreError};
+use crate::store::{Counters as _, DeviceProgress, LogProgress};
+use crate::{Log, LogKey, Router, SessionRef, StoreError};
 use core::time::Duration;
-use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Seq};
+use pulsegate_proto::id::{AppId, Marks, RegistrationId, Seq};
 use pulsegate_proto::time::UnixMs;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Devices written in one commit: some milliseconds of the writer's time, which publishers wait.
 const FLUSH_GROUP: usize = 256;
-/// With so many marks (40 bytes each) pending, they are written at the next tick, whatever their
-/// age: 10,000 sockets at full speed make half a million a second.
+/// With about so many marks (40 bytes each) pending, they are written at the next tick, whatever their
+/// age.
 const MARKS: usize = 200_000;
+/// See [`steps`].
+const STEP: usize = 16;
 
-type Key = (AppId, RegistrationId);
+type Device = (AppId, RegistrationId);
 
-struct Waiting {
-    since: UnixMs,
-    logs: Vec<LogProgress>,
+/// What one link of a device was sent and has acked and is not written yet. The link keeps it at hand: what happens
+/// with every delivery is noted without a search. See [`Router::notes`].
+#[derive(Clone, Debug)]
+pub struct Notes(Arc<Link>);
+
+#[derive(Debug)]
+struct Link {
+    device: Device,
+    noted: Mutex<Noted>,
 }
 
-/// Every delivery passes here: with so many locks, two sockets rarely wait for each other.
+#[derive(Debug, Default)]
+struct Noted {
+    logs: Vec<LogProgress>,
+    /// Of its marks, at the time when they were noted.
+    weight: usize,
+}
+
+/// Links of a device with something to write.
+struct Waiting {
+    since: UnixMs,
+    links: Vec<Notes>,
+}
+
+/// A link comes here once each time it is written: with so many locks, two rarely wait for each other.
 const SHARDS: usize = 64;
 
-type Shard = HashMap<Key, Waiting>;
+type Shard = HashMap<Device, Waiting>;
 
 pub(super) struct Pending {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
-    /// Messages named in the shards, sent or received.
+    /// Weight of what is noted, in whole steps of each link.
     marks: AtomicUsize,
 }
 
@@ -40,6 +61,17 @@ impl Default for Pending {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { hasher: RandomState::new(), shards, marks: AtomicUsize::new(0) }
+    }
+}
+
+impl Notes {
+    pub(super) fn of(app: &AppId, registration: &RegistrationId) -> Self {
+        let device = (app.clone(), registration.clone());
+        Self(Arc::new(Link { device, noted: Mutex::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,105 +83,144 @@ impl Pending {
 
     pub(super) fn note(
         &self,
-        app: &AppId,
-        registration: &RegistrationId,
-        log: &LogKey,
-        now: UnixMs,
+        notes: &Notes,
+        log: &Log,
+        now: impl FnOnce() -> UnixMs,
+        weight: usize,
         note: impl FnOnce(&mut LogProgress),
     ) {
-        let mut pending = self.lock(registration);
-        let waiting = pending
-            .entry((app.clone(), registration.clone()))
-            .or_insert_with(|| Waiting { since: now, logs: Vec::new() });
-        let known = waiting.logs.iter().position(|progress| progress.log == log.log);
-        let i = known.unwrap_or_else(|| {
-            waiting.logs.push(LogProgress {
-                log: log.log.clone(),
-                acked: 0,
-                sent: Vec::new(),
-                received: Vec::new(),
-            });
-            waiting.logs.len() - 1
-        });
-        let noted = &mut waiting.logs[i];
-        let before = marks(noted);
-        note(noted);
-        self.marks.fetch_add(marks(noted).saturating_sub(before), Ordering::Relaxed);
+        let mut noted = notes.lock();
+        if noted.logs.is_empty() {
+            // The link's lock is held: whoever takes the link off the list meanwhile waits for what is noted now.
+            let mut shard = self.lock(&notes.0.device.1);
+            let waiting = shard
+                .entry(notes.0.device.clone())
+                .or_insert_with(|| Waiting { since: now(), links: Vec::with_capacity(1) });
+            waiting.links.push(notes.clone());
+        }
+        let before = steps(noted.weight);
+        noted.weight += weight;
+        if steps(noted.weight) != before {
+            self.marks.fetch_add(steps(noted.weight) - before, Ordering::Relaxed);
+        }
+        note(of_log(&mut noted.logs, log));
     }
 
     /// Takes what waits since `until` or longer.
     fn take(&self, until: UnixMs) -> Vec<DeviceProgress> {
         let mut taken = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = shard.extract_if(|_, waiting| waiting.since <= until);
-            taken.extend(due.map(|(key, waiting)| self.progress(key, waiting)));
-            // A map keeps what it once needed: 146 bytes for each device that was ever written.
-            if shard.len() * 4 < shard.capacity() {
-                let room = shard.len() * 2;
-                shard.shrink_to(room);
-            }
+            let due: Vec<_> = {
+                let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                let due = shard.extract_if(|_, waiting| waiting.since <= until).collect();
+                // A map keeps what it once needed: 146 bytes for each device that was ever written.
+                if shard.len() * 4 < shard.capacity() {
+                    let room = shard.len() * 2;
+                    shard.shrink_to(room);
+                }
+                due
+            };
+            taken.extend(due.into_iter().map(|(device, waiting)| self.progress(device, waiting)));
         }
         taken
     }
 
     pub(super) fn take_device(&self, app: &AppId, registration: &RegistrationId) -> Option<DeviceProgress> {
-        let key = (app.clone(), registration.clone());
-        let waiting = self.lock(registration).remove(&key)?;
-        Some(self.progress(key, waiting))
+        let device = (app.clone(), registration.clone());
+        let waiting = self.lock(registration).remove(&device)?;
+        Some(self.progress(device, waiting))
     }
 
-    fn progress(&self, (app, registration): Key, waiting: Waiting) -> DeviceProgress {
-        let taken = waiting.logs.iter().map(marks).sum();
-        self.marks.fetch_sub(taken, Ordering::Relaxed);
-        DeviceProgress { app, registration, logs: waiting.logs }
+    fn progress(&self, (app, registration): Device, waiting: Waiting) -> DeviceProgress {
+        let mut logs: Vec<LogProgress> = Vec::new();
+        for link in waiting.links {
+            let noted = std::mem::take(&mut *link.lock());
+            self.marks.fetch_sub(steps(noted.weight), Ordering::Relaxed);
+            if logs.is_empty() {
+                logs = noted.logs;
+                continue;
+            }
+            for log in noted.logs {
+                of_log(&mut logs, &log.log).join(log);
+            }
+        }
+        DeviceProgress { app, registration, logs }
     }
 
     /// Puts back what could not be written, under what has come since.
     fn put_back(&self, devices: Vec<DeviceProgress>, now: UnixMs) {
         for device in devices {
-            let (app, id) = (&device.app, &device.registration);
+            let notes = Notes::of(&device.app, &device.registration);
             for log in device.logs {
-                let key = LogKey::new(app, log.log.clone());
-                self.note(app, id, &key, now, |later| {
-                    later.acked = later.acked.max(log.acked);
-                    later.sent.extend(log.sent);
-                    later.received.extend(log.received);
-                });
+                let name = log.log.clone();
+                let weight = weight(&log.sent) + weight(&log.received);
+                self.note(&notes, &name, || now, weight, |later| later.join(log));
             }
         }
     }
 }
 
-fn marks(log: &LogProgress) -> usize {
-    log.sent.len() + log.received.len()
+/// What a link counts for: in steps, since a number that every delivery adds to would travel between processors.
+fn steps(weight: usize) -> usize {
+    weight / STEP * STEP
+}
+
+fn weight(marks: &[Marks]) -> usize {
+    marks.iter().map(Marks::weight).sum()
+}
+
+fn of_log<'a>(logs: &'a mut Vec<LogProgress>, log: &Log) -> &'a mut LogProgress {
+    let known = logs.iter().position(|progress| progress.log == *log);
+    let i = known.unwrap_or_else(|| {
+        logs.push(LogProgress { log: log.clone(), acked: 0, sent: Vec::new(), received: Vec::new() });
+        logs.len() - 1
+    });
+    &mut logs[i]
+}
+
+impl LogProgress {
+    fn join(&mut self, other: Self) {
+        self.acked = self.acked.max(other.acked);
+        self.sent.extend(other.sent);
+        self.received.extend(other.received);
+    }
 }
 
 impl Router {
-    /// The device stored everything up to `seq` in `log`, the messages `received` among it.
-    /// Written within `cursor_write`, and at disconnect.
-    pub fn acked(&self, session: &SessionRef, log: &LogKey, seq: Seq, received: &[MessageId]) {
-        let (app, id) = (&session.app, &session.registration);
-        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
-            progress.acked = progress.acked.max(seq);
-            progress.received.extend_from_slice(received);
-        });
+    /// Where a link notes what it was sent and has acked. Written within `cursor_write`, and when the device
+    /// disconnects.
+    #[must_use]
+    pub fn notes(&self, session: &SessionRef) -> Notes {
+        Notes::of(&session.app, &session.registration)
     }
 
-    /// These messages of `log` were handed to the socket in one go: as [`Router::sent`] for each.
-    pub fn sent_all(&self, session: &SessionRef, log: &LogKey, messages: &[(MessageId, Seq)]) {
-        let (app, id) = (&session.app, &session.registration);
-        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
-            progress.sent.extend(messages.iter().map(|&(message, seq)| LogMark { message, seq }));
-        });
+    /// The device of `notes` stored everything up to `seq` in `log`, the entries `received` among it, which were
+    /// sent on this link.
+    pub fn acked(&self, notes: &Notes, log: &LogKey, seq: Seq, received: Vec<Marks>) {
+        let weight = weight(&received);
+        self.0.pending.note(
+            notes,
+            &log.log,
+            || self.0.clock.now(),
+            weight,
+            |progress| {
+                progress.acked = progress.acked.max(seq);
+                progress.received.extend(received);
+            },
+        );
     }
 
-    /// `message` was handed to the socket for the first time on this link.
-    pub fn sent(&self, session: &SessionRef, log: &LogKey, message: MessageId, seq: Seq) {
-        let (app, id) = (&session.app, &session.registration);
-        self.0.pending.note(app, id, log, self.0.clock.now(), |progress| {
-            progress.sent.push(LogMark { message, seq });
-        });
+    /// These entries of `log` were handed to the socket for the first time on this link.
+    pub fn sent(&self, notes: &Notes, log: &LogKey, marks: Marks) {
+        self.0.pending.note(
+            notes,
+            &log.log,
+            || self.0.clock.now(),
+            marks.weight(),
+            |progress| {
+                progress.sent.push(marks);
+            },
+        );
     }
 
     /// Writes all pending cursors and counts now.

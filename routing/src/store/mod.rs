@@ -14,7 +14,7 @@ pub use embedded::{ArchiveError, Archived, EmbeddedSettings, EmbeddedStore, expo
 pub use memory::MemoryStore;
 pub use model::{
     Alive, Append, AppendError, Appended, Counts, DeviceProgress, EPOCH_2025_MS, Expect, Expired, Hider,
-    HowMany, LogMark, LogProgress, MessageRow, Progress, ProgressLog, PutError, RawBatch, RecallOutcome, Row,
+    HowMany, LogProgress, MessageRow, Progress, ProgressLog, PutError, RawBatch, RecallOutcome, Row,
     RowState, SCAN_GROUP, STARTS_AT_COMMIT, Scheduled, StoreStats,
 };
 

@@ -7,7 +7,9 @@ use crate::{
 };
 use bytes::Bytes;
 use core::time::Duration;
-use pulsegate_proto::id::{AppId, Epoch, MessageId, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
+use pulsegate_proto::id::{
+    AppId, Epoch, Marks, MessageId, RegistrationId, Seq, SessionId, Tag, Topic, UserId,
+};
 use pulsegate_proto::time::UnixMs;
 use std::sync::Arc;
 
@@ -176,12 +178,6 @@ impl MessageRow {
             collapse_key: append.collapse_key.clone(),
             notification_tag: append.notification_tag.clone(),
         }
-    }
-
-    /// Where it stands in `log`.
-    pub(crate) fn seq_in(&self, log: &Log) -> Option<Seq> {
-        let i = self.logs.binary_search(log).ok()?;
-        (self.first != 0).then(|| self.first + i as Seq)
     }
 
     /// Its entry in its `i`-th log.
@@ -403,19 +399,10 @@ pub struct LogProgress {
     pub log: Log,
     /// The device stored everything up to here; 0: nothing new.
     pub acked: Seq,
-    /// Messages handed to the socket.
-    pub sent: Vec<LogMark>,
-    /// Messages among those that were acked.
-    pub received: Vec<MessageId>,
-}
-
-/// A message and its place in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogMark {
-    /// Which message.
-    pub message: MessageId,
-    /// Its place.
-    pub seq: Seq,
+    /// Entries handed to the socket.
+    pub sent: Vec<Marks>,
+    /// Entries among those that were acked.
+    pub received: Vec<Marks>,
 }
 
 /// Counts of devices for one message.

@@ -66,26 +66,20 @@ impl ServerSession {
             self.effects.push_back(Effect::Send(frame));
         }
         let mut cut = false;
-        for item in batch.entries {
-            if item.seq <= place.read {
-                continue;
+        if let Some(run) = batch.entries {
+            let begin = run.marks().partition_point(|mark| mark.seq <= place.read);
+            let room = usize::try_from(window.room()).unwrap_or(usize::MAX);
+            let end = begin.saturating_add(room).min(run.marks().len());
+            cut = end < run.marks().len();
+            if let Some(run) = run.part(begin..end) {
+                window.sent(slot, run.shared_marks());
+                place.told = run.last();
+                place.read = run.last();
+                place.skipped = 0;
+                self.beat.asked();
+                spoke = true;
+                self.effects.push_back(Effect::Deliver { slot, run });
             }
-            if window.room() == 0 {
-                cut = true;
-                break;
-            }
-            window.sent(slot, item.seq, item.message);
-            place.told = item.seq;
-            place.read = item.seq;
-            place.skipped = 0;
-            self.beat.asked();
-            spoke = true;
-            self.effects.push_back(Effect::Deliver {
-                slot,
-                seq: item.seq,
-                message: item.message,
-                frame: item.frame,
-            });
         }
         let mut advance = None;
         if !cut {

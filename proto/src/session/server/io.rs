@@ -1,10 +1,11 @@
 //! What goes into a gateway's session and what comes out of it.
 
+use super::run::Run;
 use crate::frame::{
     Activity, Cause, CloseCode, Endpoint, ErrorCode, Gap, HeartbeatPolicy, Hello, LastSeen, Publish, Receipt,
     WebPush,
 };
-use crate::id::{LogName, MessageId, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
+use crate::id::{LogName, Marks, MessageId, Position, RegistrationId, Seq, SessionId, Tag, Topic, UserId};
 use crate::limits;
 use crate::time::{Instant, UnixMs};
 use bytes::Bytes;
@@ -157,16 +158,12 @@ pub enum Input {
 pub enum Effect {
     /// Write one binary message.
     Send(Bytes),
-    /// Write one binary message: an entry of a log.
+    /// Write these entries of a log, one binary message each; they count for the funnel's "sent".
     Deliver {
         /// Which log.
         slot: Slot,
-        /// The entry.
-        seq: Seq,
-        /// Its message, for the funnel's "sent"; `None`: a recall.
-        message: Option<MessageId>,
-        /// The encoded frame.
-        frame: Bytes,
+        /// The entries and their frames.
+        run: Run,
     },
     /// Authenticate and take the registry row, then [`Input::Admitted`] or [`Input::Refused`].
     Admit(Box<Hello>),
@@ -214,8 +211,8 @@ pub enum Effect {
         slot: Slot,
         /// Up to and including this.
         seq: Seq,
-        /// Messages of this link that this ack covers, for the funnel's "received".
-        received: Vec<MessageId>,
+        /// Entries of this link that this ack covers, in the order of sending, for the funnel's "received".
+        received: Vec<Marks>,
     },
     /// Close the socket, after what was sent before; a Closing was among it. Nothing follows.
     Close {
@@ -369,8 +366,8 @@ pub struct Refusal {
 /// What a read found.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Entries for this reader, in order.
-    pub entries: Vec<Item>,
+    /// Entries for this reader, if there are any.
+    pub entries: Option<Run>,
     /// Read up to here, what was skipped included.
     pub passed: Seq,
     /// Entries passed over because they are not for this reader.
@@ -379,17 +376,6 @@ pub struct Batch {
     pub end: bool,
     /// Entries before these are missing.
     pub gap: Option<Gap>,
-}
-
-/// One entry for one reader.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// Its place.
-    pub seq: Seq,
-    /// Its message; `None`: a recall.
-    pub message: Option<MessageId>,
-    /// The encoded Deliver frame.
-    pub frame: Bytes,
 }
 
 /// When a session wants [`Input::Elapsed`], and why. The time may move later without being

@@ -22,7 +22,8 @@
 //!     let deadline = effects.deadline();               // arm one timer: Input::Elapsed
 //!     for effect in effects {
 //!         match effect {
-//!             Effect::Send(bytes) | Effect::Deliver { frame: bytes, .. } => outbox.push(bytes),
+//!             Effect::Send(bytes) => outbox.push(bytes),
+//!             Effect::Deliver { run, .. } => outbox.push(run.split().1),
 //!             Effect::Admit(hello) => jobs.push(admit(hello)),         // -> Admitted | Refused
 //!             Effect::Commit { request, op } => jobs.push(commit(request, op)),   // -> Done, in order
 //!             Effect::Attach { slot, log } => logs.insert(slot, log),
@@ -52,14 +53,16 @@ mod hello;
 mod io;
 mod logs;
 mod rate;
+mod run;
 mod timers;
 mod token;
 mod window;
 
 pub use io::{
-    Admission, Batch, Counted, Deadline, Effect, Farewell, Input, Item, Op, Outcome, Refusal, Settings, Slot,
+    Admission, Batch, Counted, Deadline, Effect, Farewell, Input, Op, Outcome, Refusal, Settings, Slot,
     Started, TokenTimes, Why,
 };
+pub use run::{Item, Run};
 
 use crate::frame::{Cause, CloseCode, Closing, ErrorCode, Redirect, Reply, ServerFrame, encode_server};
 use crate::time::{Instant, UnixMs};
@@ -141,9 +144,9 @@ impl Iterator for Effects<'_> {
 }
 
 impl Drop for Effects<'_> {
-    /// An idle link keeps no room for effects: it would add up over thousands of links.
+    /// What was not performed is lost.
     fn drop(&mut self) {
-        *self.effects = VecDeque::new();
+        self.effects.clear();
     }
 }
 
@@ -171,6 +174,14 @@ impl ServerSession {
         self.take(input);
         self.elapse();
         Effects { deadline: self.deadline(), effects: &mut self.effects }
+    }
+
+    /// Exchanges the room for effects, if there are none. A driver of thousands of links lends the same room to each
+    /// while it runs: an idle link then keeps none, and a busy one asks the allocator for nothing.
+    pub fn exchange_room(&mut self, room: &mut VecDeque<Effect>) {
+        if self.effects.is_empty() && room.is_empty() {
+            core::mem::swap(&mut self.effects, room);
+        }
     }
 
     /// When the session wants [`Input::Elapsed`]; before the first input, the Hello's time.

@@ -7,7 +7,7 @@ use super::plan;
 use super::plan_expiry;
 use super::plan_message::{self, decode_entry};
 use super::value;
-use super::writer::Job;
+use super::writer::{Job, Order};
 use crate::store::Log;
 use crate::store::model::{
     Alive, Append, AppendError, Appended, Expired, Hider, MessageRow, RawBatch, RecallOutcome, SCAN_GROUP,
@@ -163,22 +163,19 @@ impl Log for EmbeddedStore {
 
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let (job, answered) = self.append_job(append);
-        self.submit(job).await?;
+        self.submit(Order::Do(job)).await?;
         Self::answer(answered).await
     }
 
     async fn append_all(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
-        let mut waiting = Vec::with_capacity(appends.len());
-        for append in appends {
-            let (job, answered) = self.append_job(append);
-            waiting.push(self.submit(job).await.map(|()| answered));
+        let (jobs, waiting): (Vec<_>, Vec<_>) =
+            appends.into_iter().map(|append| self.append_job(append)).unzip();
+        if let Err(error) = self.submit(Order::All(jobs)).await {
+            return waiting.iter().map(|_| Err(AppendError::Store(error.clone()))).collect();
         }
         let mut answers = Vec::with_capacity(waiting.len());
         for answered in waiting {
-            answers.push(match answered {
-                Ok(answered) => Self::answer(answered).await,
-                Err(error) => Err(AppendError::Store(error)),
-            });
+            answers.push(Self::answer(answered).await);
         }
         answers
     }

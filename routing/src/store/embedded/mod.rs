@@ -13,6 +13,7 @@ mod plan;
 mod plan_device;
 mod plan_expiry;
 mod plan_message;
+mod plan_progress;
 mod registry;
 mod tables;
 mod value;
@@ -27,7 +28,7 @@ use crate::{Clock, LogKey, OpenError, StoreError, Wake};
 use directory::DataDirectory;
 use last::Lasts;
 use pulsegate_proto::id::{Epoch, Seq};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -162,7 +163,8 @@ impl EmbeddedStore {
             named: Mutex::default(),
         });
         let (queue, orders) = mpsc::channel(QUEUE);
-        let writer = Writer { shared: shared.clone(), memory: state.memory, suspect: None };
+        let (memory, waiting) = (state.memory, VecDeque::new());
+        let writer = Writer { shared: shared.clone(), memory, suspect: None, waiting };
         let writer = std::thread::Builder::new()
             .name(String::from("store-writer"))
             .spawn(move || writer.run(orders))
@@ -193,14 +195,14 @@ impl EmbeddedStore {
         E: From<StoreError> + Send + 'static,
     {
         let (job, answered) = Job::new(freeing, plan);
-        self.submit(job).await?;
+        self.submit(Order::Do(job)).await?;
         Self::answer(answered).await
     }
 
-    pub(crate) async fn submit(&self, job: Job) -> Result<(), StoreError> {
+    pub(crate) async fn submit(&self, order: Order) -> Result<(), StoreError> {
         let closed = || StoreError::Unavailable(String::from("shutting down"));
         let queue = self.queue.as_ref().ok_or_else(closed)?;
-        queue.send(Order::Do(job)).await.map_err(|_| closed())
+        queue.send(order).await.map_err(|_| closed())
     }
 
     pub(crate) async fn answer<R, E: From<StoreError>>(

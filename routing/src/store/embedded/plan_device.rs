@@ -1,16 +1,12 @@
-//! Plans for registrations: rows with compare-and-set, cursors that only grow, receipts that count
-//! once.
+//! Plans for registrations: rows with compare-and-set, receipts that count once.
 
 use super::device_value::{decode_progress, decode_row, encode_progress, encode_row};
 use super::key::{self, Table};
 use super::plan::Plan;
 use super::value::{self, Ending};
-use crate::store::model::{
-    DeviceProgress, Expect, LogMark, LogProgress, MessageRow, Progress, PutError, Row, stage_bit,
-};
+use crate::store::model::{Expect, PutError, Row, stage_bit};
 use crate::{Log, ReceiptIn, ReceiptStage, StoreError};
 use pulsegate_proto::id::{AppId, MessageId, RegistrationId, Topic};
-use std::collections::HashMap;
 
 pub(crate) fn row(plan: &Plan<'_>, app: &AppId, id: &RegistrationId) -> Result<Option<Row>, StoreError> {
     plan.value(Table::Device, &key::row(app, id), decode_row)
@@ -122,102 +118,7 @@ pub(crate) fn remove(plan: &mut Plan<'_>, app: &AppId, id: &RegistrationId) -> R
     Ok(true)
 }
 
-/// What one plan counts for many devices: each message is read and written once.
-#[derive(Default)]
-struct Tally {
-    rows: HashMap<(AppId, MessageId), Option<MessageRow>>,
-    sent: HashMap<(AppId, MessageId), u64>,
-    received: HashMap<(AppId, MessageId), u64>,
-}
-
-impl Tally {
-    fn message(
-        &mut self,
-        plan: &Plan<'_>,
-        app: &AppId,
-        id: MessageId,
-    ) -> Result<Option<&MessageRow>, StoreError> {
-        let place = (app.clone(), id);
-        if !self.rows.contains_key(&place) {
-            let row = plan.message(app, id)?;
-            self.rows.insert(place.clone(), row);
-        }
-        Ok(self.rows.get(&place).and_then(Option::as_ref))
-    }
-}
-
-pub(crate) fn advance(plan: &mut Plan<'_>, devices: &[DeviceProgress]) -> Result<(), StoreError> {
-    let mut tally = Tally::default();
-    for device in devices {
-        let (app, id) = (&device.app, &device.registration);
-        // A device that was forgotten meanwhile must not get a cursor without a row.
-        if plan.get(Table::Device, &key::row(app, id))?.is_none() {
-            continue;
-        }
-        let place = key::progress(app, id);
-        let stored = plan.value(Table::Device, &place, decode_progress)?;
-        let mut progress = stored.unwrap_or_default();
-        for log in &device.logs {
-            advance_log(plan, &mut tally, device, log, &mut progress)?;
-        }
-        plan.put(Table::Device, place, encode_progress(&progress));
-    }
-    let mut changed: HashMap<(AppId, MessageId), (u64, u64)> = HashMap::new();
-    for (place, n) in tally.sent {
-        changed.entry(place).or_default().0 += n;
-    }
-    for (place, n) in tally.received {
-        changed.entry(place).or_default().1 += n;
-    }
-    for ((app, id), (sent, received)) in changed {
-        // What was forgotten meanwhile is not counted any more.
-        if plan.get(Table::Message, &key::message(&app, id))?.is_none() {
-            continue;
-        }
-        let place = key::counts(&app, id);
-        let stored = plan.value(Table::Message, &place, value::decode_counts)?;
-        let mut counts = stored.unwrap_or_default();
-        counts.sent += sent;
-        counts.received += received;
-        plan.put(Table::Message, place, value::encode_counts(&counts));
-    }
-    Ok(())
-}
-
-fn advance_log(
-    plan: &Plan<'_>,
-    tally: &mut Tally,
-    device: &DeviceProgress,
-    log: &LogProgress,
-    progress: &mut Progress,
-) -> Result<(), StoreError> {
-    let app = &device.app;
-    let cursor = progress.entry(&log.log);
-    let mut marks: Vec<&LogMark> = log.sent.iter().collect();
-    marks.sort_by_key(|mark| mark.seq);
-    for mark in marks {
-        // Below the high water the device was sent it before, on this link or another.
-        if mark.seq > cursor.sent {
-            *tally.sent.entry((app.clone(), mark.message)).or_default() += 1;
-            cursor.sent = mark.seq;
-        }
-    }
-    if log.acked <= cursor.acked {
-        return Ok(());
-    }
-    let before = core::mem::replace(&mut cursor.acked, log.acked);
-    for id in &log.received {
-        let seq = tally.message(plan, app, *id)?.and_then(|row| row.seq_in(&log.log));
-        if seq.is_some_and(|seq| seq > before && seq <= log.acked)
-            && !has_receipt(plan, app, *id, &device.registration, ReceiptStage::Received)?
-        {
-            *tally.received.entry((app.clone(), *id)).or_default() += 1;
-        }
-    }
-    Ok(())
-}
-
-fn receipt_bits(
+pub(super) fn receipt_bits(
     plan: &Plan<'_>,
     app: &AppId,
     id: MessageId,
@@ -226,16 +127,6 @@ fn receipt_bits(
     let place = key::receipt(app, id, registration);
     let bits = plan.value(Table::Receipt, &place, |payload| super::codec::Decoder(payload).u8())?;
     Ok(bits.unwrap_or(0))
-}
-
-fn has_receipt(
-    plan: &Plan<'_>,
-    app: &AppId,
-    id: MessageId,
-    registration: &RegistrationId,
-    stage: ReceiptStage,
-) -> Result<bool, StoreError> {
-    Ok(receipt_bits(plan, app, id, registration)? & stage_bit(stage) != 0)
 }
 
 pub(crate) fn mark(

@@ -3,7 +3,7 @@
 use super::codec::{self, Damaged};
 use super::device_value::{decode_progress, decode_row};
 use super::key::{self, Table};
-use super::{EmbeddedStore, plan, plan_device, value};
+use super::{EmbeddedStore, plan, plan_device, plan_progress, value};
 use crate::store::model::{Counts, DeviceProgress, Expect, HowMany, Progress, PutError, Row};
 use crate::store::{Counters, Registry};
 use crate::{ReceiptIn, StoreError};
@@ -105,7 +105,7 @@ impl Counters for EmbeddedStore {
     }
 
     async fn advance(&self, devices: Vec<DeviceProgress>) -> Result<(), StoreError> {
-        self.run(false, move |plan| plan_device::advance(plan, &devices)).await
+        self.run(false, move |plan| plan_progress::advance(plan, &devices)).await
     }
 
     async fn mark(

@@ -6,6 +6,7 @@ use super::plan::{self, After, Memory, Plan};
 use super::tables::CommitError;
 use super::{Shared, codec};
 use crate::{Entry, LogKey, StoreError, Wake};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +71,8 @@ impl Job {
 /// What the queue carries.
 pub(crate) enum Order {
     Do(Job),
+    /// What was asked for together: one group as far as it fits, and so one sync and one wake of its readers.
+    All(Vec<Job>),
     /// Finish what waits, write out, close.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -79,20 +82,33 @@ pub(crate) struct Writer {
     pub(crate) memory: Memory,
     /// A group of which it is not known whether it is on disk, and what to tell if it is.
     pub(crate) suspect: Option<(u64, Vec<After>)>,
+    /// Taken from the queue, for the next group.
+    pub(crate) waiting: VecDeque<Job>,
 }
 
 impl Writer {
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Order>) {
-        while let Some(order) = queue.blocking_recv() {
-            match order {
-                Order::Do(job) => {
-                    if let Some(closing) = self.group(job, &mut queue) {
-                        return self.close(closing, queue);
-                    }
+        loop {
+            if self.waiting.is_empty() {
+                let Some(order) = queue.blocking_recv() else { return };
+                if let Some(closing) = self.take(order) {
+                    return self.close(closing, queue);
                 }
-                Order::Close(closing) => return self.close(closing, queue),
+            }
+            if let Some(closing) = self.group(&mut queue) {
+                return self.close(closing, queue);
             }
         }
+    }
+
+    /// Answers a `Close`.
+    fn take(&mut self, order: Order) -> Option<oneshot::Sender<Result<(), StoreError>>> {
+        match order {
+            Order::Do(job) => self.waiting.push_back(job),
+            Order::All(jobs) => self.waiting.extend(jobs),
+            Order::Close(closing) => return Some(closing),
+        }
+        None
     }
 
     fn close(self, closing: oneshot::Sender<Result<(), StoreError>>, mut queue: mpsc::Receiver<Order>) {
@@ -101,6 +117,7 @@ impl Writer {
             let error = StoreError::Unavailable(String::from("shutting down"));
             match order {
                 Order::Do(job) => (job.refuse)(error),
+                Order::All(jobs) => jobs.into_iter().for_each(|job| (job.refuse)(error.clone())),
                 Order::Close(also) => drop(also.send(Ok(()))),
             }
         }
@@ -111,10 +128,10 @@ impl Writer {
         let _gone = closing.send(closed);
     }
 
-    /// One group: this job and what waits behind it. Answers a `Close` that was met on the way.
+    /// One group: what was taken and what waits behind it. Answers a `Close` that was met on the way, and then
+    /// nothing is left.
     fn group(
         &mut self,
-        first: Job,
         queue: &mut mpsc::Receiver<Order>,
     ) -> Option<oneshot::Sender<Result<(), StoreError>>> {
         let shared = self.shared.clone();
@@ -125,8 +142,7 @@ impl Writer {
         let mut plan = Plan::new(&*shared.tables, &mut self.memory, now);
         let mut finishes: Vec<Finish> = Vec::new();
         let mut closing = None;
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
+        while let Some(job) = self.waiting.pop_front() {
             let refused = match &usable {
                 Err(error) => Some(error.clone()),
                 Ok(()) if room || (job.freeing && room_to_free) => None,
@@ -138,9 +154,13 @@ impl Writer {
                 break;
             }
             finishes.push((job.plan)(&mut plan));
-            if finishes.len() < GROUP_JOBS && plan.bytes() < GROUP_BYTES {
+            if finishes.len() >= GROUP_JOBS || plan.bytes() >= GROUP_BYTES {
+                break;
+            }
+            if self.waiting.is_empty() {
                 match queue.try_recv() {
-                    Ok(Order::Do(job)) => next = Some(job),
+                    Ok(Order::Do(job)) => self.waiting.push_back(job),
+                    Ok(Order::All(jobs)) => self.waiting.extend(jobs),
                     Ok(Order::Close(sender)) => closing = Some(sender),
                     Err(_) => {}
                 }

@@ -3,8 +3,9 @@
 use super::{App, State};
 use crate::store::model::{Alive, DeviceProgress, Expect, PutError, Row, stage_bit};
 use crate::{Log, ReceiptIn, ReceiptStage};
-use pulsegate_proto::id::{AppId, RegistrationId};
+use pulsegate_proto::id::{AppId, Marks, MessageId, RegistrationId, Seq};
 use pulsegate_proto::time::UnixMs;
+use std::collections::BTreeSet;
 
 pub(super) fn put(state: &mut State, app: &AppId, expect: Expect, mut new: Row) -> Result<Row, PutError> {
     let head = state.last;
@@ -55,27 +56,30 @@ pub(super) fn advance(state: &mut State, devices: &[DeviceProgress]) {
         for log in &device.logs {
             let cursor = progress.entry(&log.log);
             let before = cursor.clone();
-            let sent: std::collections::BTreeSet<_> =
-                log.sent.iter().map(|mark| (mark.seq, mark.message)).collect();
-            for (seq, message) in sent.into_iter().filter(|(seq, _)| *seq > before.sent) {
+            for (seq, message) in messages(&log.sent).into_iter().filter(|(seq, _)| *seq > before.sent) {
                 cursor.sent = cursor.sent.max(seq);
                 if app.messages.contains_key(&message) {
                     app.counts.entry(message).or_default().sent += 1;
                 }
             }
             cursor.acked = before.acked.max(log.acked);
-            for id in &log.received {
-                let seq = app.messages.get(id).and_then(|row| row.seq_in(&log.log));
-                let newly = seq.is_some_and(|seq| seq > before.acked && seq <= log.acked);
-                let place = (*id, device.registration.clone());
+            for (seq, message) in messages(&log.received) {
+                let newly = seq > before.acked && seq <= log.acked && app.messages.contains_key(&message);
+                let place = (message, device.registration.clone());
                 let told = app.receipts.get(&place).copied().unwrap_or(0);
                 if newly && told & stage_bit(ReceiptStage::Received) == 0 {
-                    app.counts.entry(*id).or_default().received += 1;
+                    app.counts.entry(message).or_default().received += 1;
                 }
             }
         }
         app.progress.insert(device.registration.clone(), progress);
     }
+}
+
+/// Each message once, in the order of the log.
+fn messages(pieces: &[Marks]) -> BTreeSet<(Seq, MessageId)> {
+    let marks = pieces.iter().flat_map(|marks| marks.iter());
+    marks.filter_map(|mark| Some((mark.seq, mark.message?))).collect()
 }
 
 pub(super) fn mark(app: &mut App, id: &RegistrationId, receipts: &[ReceiptIn]) -> u32 {
