@@ -212,6 +212,9 @@ fn a_gap_moves_the_place_and_tells_the_app() {
     let store = phone.store();
     assert_eq!(store.cursors, [cursor("topic:a", 40)]);
     phone.input(Input::Stored { no: store.no });
+    assert!(acked(&mut phone).is_empty(), "not at once");
+    phone.seconds(2);
+    assert_eq!(acked(&mut phone), [("topic:a".to_owned(), 40)], "a gap alone is acked in time");
     // Another epoch may begin lower.
     phone.frame(gap(EPOCH + 1, 3, GapReason::EpochChanged));
     let store = phone.store();

@@ -205,6 +205,22 @@ fn a_beat_breaks_the_silence_wanted_and_any_traffic_postpones_it() {
 }
 
 #[test]
+fn pings_keep_a_link_but_no_beat_away_and_shorten_the_silence_it_proves() {
+    let mut gate = Gate::plain();
+    let mut silences = Vec::new();
+    for _ in 0..30 {
+        let sent = gate.run(seconds(20)).input(Input::ControlFrame).sent();
+        silences.extend(sent.iter().filter_map(|frame| match frame {
+            ServerFrame::Beat { silence_ms, .. } => Some(*silence_ms),
+            _ => None,
+        }));
+    }
+    assert!(gate.session.is_live(), "ten minutes of pings alone");
+    assert_eq!(silences.len(), 13, "one every 45 s");
+    assert!(silences.iter().all(|ms| *ms <= 20_000), "{silences:?}");
+}
+
+#[test]
 fn the_wanted_silence_is_clamped_numbered_and_kept_where_zero_is_said() {
     let mut gate = Gate::plain();
     let mut beat = |silence_s, silence_no| {

@@ -10,6 +10,8 @@ pub(super) struct Beat {
     silence: Duration,
     silence_no: u32,
     heard: Instant,
+    /// A ping or pong came: the client lives, but it has answered nothing.
+    pinged: Instant,
     spoken: Instant,
     beat_sent: Option<Instant>,
     asked: bool,
@@ -17,7 +19,7 @@ pub(super) struct Beat {
 
 impl Beat {
     pub(super) fn new(now: Instant, silence: Duration) -> Self {
-        Self { silence, silence_no: 0, heard: now, spoken: now, beat_sent: None, asked: false }
+        Self { silence, silence_no: 0, heard: now, pinged: now, spoken: now, beat_sent: None, asked: false }
     }
 
     /// The client's wish; 0 keeps what is.
@@ -32,6 +34,13 @@ impl Beat {
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
         self.asked = false;
+    }
+
+    /// A control frame came. It keeps the link from being given up and shortens the silence a Beat proves, but it
+    /// postpones none: a library that pings by itself would keep every Beat away, and with them the proof that what
+    /// the gateway says arrives.
+    pub(super) fn pinged(&mut self, now: Instant) {
+        self.pinged = now;
     }
 
     pub(super) fn spoke(&mut self, now: Instant) {
@@ -55,14 +64,14 @@ impl Beat {
 
     /// When the client is given up.
     pub(super) fn silent(&self) -> Instant {
-        self.heard + self.silence * 2 + limits::SILENT_EXTRA
+        self.heard.max(self.pinged) + self.silence * 2 + limits::SILENT_EXTRA
     }
 
     /// Sends a beat: its `silence_ms` and `silence_no`.
     pub(super) fn beat(&mut self, now: Instant) -> (u32, u32) {
         self.beat_sent = Some(now);
         self.asked = true;
-        let silence = now.saturating_since(self.spoken.max(self.heard));
+        let silence = now.saturating_since(self.spoken.max(self.heard).max(self.pinged));
         (millis(silence), self.silence_no)
     }
 

@@ -89,7 +89,7 @@ impl ServerSession {
     pub(super) fn control_frame(&mut self) {
         let allowed = self.settings.control_frames_per_second;
         if self.controls.admit(self.now, allowed) {
-            self.hear();
+            self.beat.pinged(self.now);
         } else {
             self.effects.push_back(Effect::Count(Counted::RateLimited));
             self.too_many("too many control frames a second");
