@@ -16,6 +16,8 @@ pub mod limits;
 pub mod reconnect;
 #[cfg(any(feature = "server", feature = "client"))]
 pub mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod time;
 
 /// Generated from `contract/pulsegate.proto`; private, because its types can be wrong.

@@ -1,0 +1,213 @@
+//! The default policy: one belief a network, experiments where they pay, a cap by circumstances.
+
+use super::belief::{Belief, Evidence, RUNGS};
+use super::verdict::{End, How, Reopened, judge};
+
+/// Networks remembered; the one that was not used for longest goes.
+pub const NETWORKS: usize = 32;
+
+/// Longest silences, seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// By day, with no tab visible. Profiles: prompt 285, balanced 580, frugal 880.
+    pub day_s: u16,
+    /// At night, local time. It raises the cap only, never what is believed.
+    pub night_s: u16,
+    /// While a person looks: they would notice.
+    pub visible_s: u16,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { day_s: 580, night_s: 1180, visible_s: 115 }
+    }
+}
+
+/// What decides the cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// A tab is visible.
+    pub visible: bool,
+    /// It is night where the person is.
+    pub night: bool,
+}
+
+/// A network and what is believed of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// `Welcome.network_key`.
+    pub key: String,
+    /// Its time-out.
+    pub belief: Belief,
+    /// Day it was last used, since the Unix epoch.
+    pub day: u32,
+}
+
+impl Network {
+    /// What is older counts less; a clock that ran backwards forgets nothing.
+    fn today(&mut self, day: u32) {
+        self.belief.forget(day.saturating_sub(self.day));
+        self.day = self.day.max(day);
+    }
+}
+
+/// See the top of the file.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    caps: Caps,
+    /// The one in use last.
+    networks: Vec<Network>,
+}
+
+impl Ladder {
+    /// Starts with what was remembered, the network used last at the end; before the first
+    /// Welcome that one is assumed.
+    #[must_use]
+    pub fn new(caps: Caps, mut remembered: Vec<Network>) -> Self {
+        let surplus = remembered.len().saturating_sub(NETWORKS);
+        remembered.drain(..surplus);
+        Self { caps, networks: remembered }
+    }
+
+    /// What to remember.
+    #[must_use]
+    pub fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
+    /// The gateway named the network this link is in; `day`: days since the Unix epoch.
+    pub fn welcome(&mut self, key: &str, day: u32) {
+        let found = self.networks.iter().position(|network| network.key == key);
+        let mut network = match found {
+            Some(at) => self.networks.remove(at),
+            None => Network { key: key.to_owned(), belief: Belief::default(), day },
+        };
+        network.today(day);
+        if self.networks.len() == NETWORKS {
+            self.networks.remove(0);
+        }
+        self.networks.push(network);
+    }
+
+    /// The silence to ask for, seconds.
+    #[must_use]
+    pub fn wish(&self, conditions: Conditions) -> u16 {
+        let unknown = Belief::default();
+        let belief = self.networks.last().map_or(&unknown, |network| &network.belief);
+        if conditions.visible {
+            return RUNGS[belief.choose(self.caps.visible_s).0];
+        }
+        let cap = if conditions.night { self.caps.night_s.max(self.caps.day_s) } else { self.caps.day_s };
+        let (base, attempt) = belief.choose(cap);
+        RUNGS[attempt.unwrap_or(base)]
+    }
+
+    /// Something of the gateway's came after `gap_s` seconds in which neither side had spoken, and the
+    /// callback was not late: the downlink lived through it. `day`: today, since the Unix epoch; a link
+    /// may live for weeks.
+    pub fn survived(&mut self, gap_s: f64, day: u32) {
+        if let Some(network) = self.networks.last_mut() {
+            network.today(day);
+            network.belief.survived(gap_s);
+        }
+    }
+
+    /// A beat was sent and never came, though the link lives: the mapping had lapsed and our Probe made
+    /// it anew.
+    pub fn lapsed(&mut self, planned_s: f64) {
+        if let Some(network) = self.networks.last_mut() {
+            network.belief.died(planned_s, Evidence::Strong);
+        }
+    }
+
+    /// A link ended and the next one, in the network of `welcome`, is there. The verdict, if any.
+    pub fn ended(&mut self, end: &End, reopened: &Reopened) -> Option<Evidence> {
+        let evidence = judge(end, reopened)?;
+        if let Some(network) = self.networks.last_mut() {
+            match end.how {
+                How::Eof => network.belief.ended(end.silence_s, evidence),
+                _ => network.belief.died(end.planned_s, evidence),
+            }
+        }
+        Some(evidence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HIDDEN: Conditions = Conditions { visible: false, night: false };
+    const VISIBLE: Conditions = Conditions { visible: true, night: false };
+    const NIGHT: Conditions = Conditions { visible: false, night: true };
+
+    fn ladder() -> Ladder {
+        let mut ladder = Ladder::new(Caps::default(), Vec::new());
+        ladder.welcome("home", 1);
+        ladder
+    }
+
+    #[test]
+    fn a_person_who_looks_is_no_experiment() {
+        let mut ladder = ladder();
+        assert_eq!((ladder.wish(VISIBLE), ladder.wish(HIDDEN)), (55, 230));
+        ladder.survived(285.0, 1);
+        assert_eq!((ladder.wish(VISIBLE), ladder.wish(HIDDEN)), (115, 580));
+    }
+
+    #[test]
+    fn night_raises_the_cap_and_not_the_belief() {
+        let mut ladder = ladder();
+        ladder.survived(580.0, 1);
+        assert_eq!(ladder.wish(HIDDEN), 580);
+        assert!(ladder.wish(NIGHT) > 580);
+        let end = End { how: How::Eof, silence_s: 60.0, planned_s: 285.0, slept: false };
+        let reopened = Reopened {
+            after_ms: 300,
+            same_network: true,
+            gateway_lived: true,
+            beat_unanswered: false,
+            gateway_closed: false,
+        };
+        let mut proxied = self::ladder();
+        for _ in 0..3 {
+            assert_eq!(proxied.ended(&end, &reopened), Some(Evidence::Strong));
+        }
+        proxied.survived(55.0, 1);
+        assert_eq!((proxied.wish(HIDDEN), proxied.wish(NIGHT)), (55, 55));
+    }
+
+    #[test]
+    fn each_network_is_remembered_by_itself() {
+        let mut ladder = ladder();
+        ladder.survived(580.0, 1);
+        ladder.welcome("train", 1);
+        assert_eq!(ladder.wish(HIDDEN), 230);
+        ladder.lapsed(285.0);
+        ladder.welcome("home", 2);
+        assert_eq!(ladder.wish(HIDDEN), 580);
+        let again = Ladder::new(Caps::default(), ladder.networks().to_vec());
+        assert_eq!(again.wish(HIDDEN), 580, "the network used last is assumed");
+    }
+
+    #[test]
+    fn at_most_32_networks_are_kept_and_the_oldest_goes() {
+        let mut ladder = ladder();
+        for network in 0..NETWORKS {
+            ladder.welcome(&network.to_string(), 1);
+        }
+        assert_eq!(ladder.networks().len(), NETWORKS);
+        assert!(ladder.networks().iter().all(|network| network.key != "home"));
+        let many =
+            (0..40).map(|n| Network { key: n.to_string(), belief: Belief::default(), day: 0 }).collect();
+        assert_eq!(Ladder::new(Caps::default(), many).networks().len(), NETWORKS);
+    }
+
+    #[test]
+    fn a_clock_that_ran_backwards_forgets_nothing() {
+        let mut ladder = ladder();
+        ladder.survived(580.0, 1);
+        ladder.welcome("home", 0);
+        assert_eq!(ladder.wish(HIDDEN), 580);
+    }
+}
