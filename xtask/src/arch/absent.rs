@@ -23,7 +23,8 @@ pub fn pure_protocol(tree: &Tree) -> Vec<String> {
         "async fn",
         ".await",
     ];
-    const DEPENDENCIES: &[&str] = &["bytes", "prost", "pulsegate-proto", "proptest"];
+    // The last two are for tests and for the plots of an example.
+    const DEPENDENCIES: &[&str] = &["bytes", "prost", "pulsegate-proto", "proptest", "plotters"];
     let words = tree
         .within(&["proto/src/"], &[".rs"])
         .flat_map(|source| source.having(WORDS, "the protocol is pure"));
