@@ -126,11 +126,20 @@ pub struct Heard {
     pub text: String,
 }
 
-/// Runs a program, shows what it says line by line and keeps it.
+/// When what a program says is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Line by line, as it comes.
+    Live,
+    /// In one piece when the program has ended: another one is being shown live.
+    AtEnd,
+}
+
+/// Runs a program, shows what it says and keeps it.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn overhear(command: &mut Command) -> Result<Heard, Failure> {
+pub fn overhear(command: &mut Command, show: Show) -> Result<Heard, Failure> {
     let cannot = format!("cannot start {}", shown(command));
     let (reader, writer) = std::io::pipe().map_err(Failure::io(&cannot))?;
     let errors = writer.try_clone().map_err(Failure::io(&cannot))?;
@@ -144,7 +153,9 @@ pub fn overhear(command: &mut Command) -> Result<Heard, Failure> {
         while matches!(reader.read_until(b'\n', &mut line), Ok(n) if n > 0) {
             let text = String::from_utf8_lossy(&line).into_owned();
             line.clear();
-            eprint!("{text}");
+            if show == Show::Live {
+                eprint!("{text}");
+            }
             if lines.send(text).is_err() {
                 return;
             }
@@ -154,6 +165,9 @@ pub fn overhear(command: &mut Command) -> Result<Heard, Failure> {
     let mut text = String::new();
     while let Ok(line) = heard.recv_timeout(TAIL_GRACE) {
         text.push_str(&line);
+    }
+    if show == Show::AtEnd {
+        eprint!("{text}");
     }
     Ok(Heard { success: status.success(), text })
 }

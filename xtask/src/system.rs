@@ -13,7 +13,7 @@ use crate::shell::{capture, command, run, say, step, which};
 const OLDEST_NODE: u32 = 20;
 
 /// Programs of the operating system that the tests drive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Chromium {
     /// Chromium or Chrome.
     pub chromium: PathBuf,

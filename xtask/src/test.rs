@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::house::House;
-use crate::shell::{cargo, npm, overhear, path_with, print, run, say, step};
+use crate::shell::{Show, cargo, npm, overhear, path_with, print, run, say, step};
 use crate::system::Chromium;
 use crate::tally::Tally;
 use crate::{node, package, system, tools};
@@ -41,8 +41,10 @@ const ALL: [(Part, &str); 7] = [
 ];
 
 /// What the set-up made and the parts use.
+#[derive(Clone)]
 struct Bench<'h> {
     house: &'h House,
+    show: Show,
     path: OsString,
     chromium: Option<Chromium>,
     firefox: Option<Firefox>,
@@ -50,6 +52,7 @@ struct Bench<'h> {
 }
 
 /// Firefox and its `WebDriver`.
+#[derive(Clone)]
 struct Firefox {
     browser: PathBuf,
     geckodriver: PathBuf,
@@ -70,19 +73,35 @@ struct Outcome {
 pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
     let parts = chosen(names)?;
     let bench = set_up(house, &parts)?;
-    let outcomes: Vec<Outcome> = parts
-        .iter()
-        .map(|(part, name)| {
-            say(format_args!("test: {name}"));
-            let began = Instant::now();
-            let (tally, trouble) = match bench.run(*part) {
-                Ok((tally, success)) => (tally, judge(*part, tally, success)),
-                Err(failure) => (Tally::default(), Some(failure.to_string())),
-            };
-            Outcome { name, tally, took: began.elapsed(), trouble }
-        })
-        .collect();
+    // The parts that mostly wait run in two lanes at the end; the others want the processors for themselves.
+    let (beside, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(part, _)| part.waits_beside());
+    let (last, first): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(part, _)| *part == Part::Browser);
+    let mut outcomes = bench.run_all(&first);
+    let quiet = Bench { show: if last.is_empty() { Show::Live } else { Show::AtEnd }, ..bench.clone() };
+    let (mut main, side) = std::thread::scope(|scope| {
+        let side = scope.spawn(|| quiet.run_all(&beside));
+        (bench.run_all(&last), side.join())
+    });
+    outcomes.append(&mut main);
+    outcomes.extend(side.map_err(|_| Failure::new("the lane beside the browser tests broke down"))?);
     Ok(conclude(&outcomes))
+}
+
+impl Part {
+    /// Whether it runs beside the browser tests: it starts programs and waits for them, as they do.
+    fn waits_beside(self) -> bool {
+        matches!(self, Self::Js | Self::Firefox | Self::Bundler)
+    }
+
+    /// The folder of its npm package, for a part that is one.
+    fn package(self) -> Option<&'static str> {
+        match self {
+            Self::Js => Some("client-wasm/js"),
+            Self::Browser | Self::Firefox => Some("tests/browser"),
+            Self::Bundler => Some("tests/bundler"),
+            Self::Host | Self::Doc | Self::Wasm => None,
+        }
+    }
 }
 
 fn chosen(names: &[&str]) -> Result<Vec<(Part, &'static str)>, Failure> {
@@ -129,10 +148,30 @@ fn set_up<'h>(house: &'h House, parts: &[(Part, &'static str)]) -> Result<Bench<
         })?;
     }
     let tarball = if any(&[Part::Bundler]) { Some(package::tarball(house)?) } else { None };
-    Ok(Bench { house, path: path_with(&folders)?, chromium, firefox, tarball })
+    // Here, not where they are used: two parts share a folder, and may run at the same time.
+    for folder in parts.iter().filter_map(|(part, _)| part.package()) {
+        let path = node::package(house, folder)
+            .ok_or_else(|| Failure::new(format!("{folder} has no package-lock.json")))?;
+        node::install(house, &path)?;
+    }
+    Ok(Bench { house, show: Show::Live, path: path_with(&folders)?, chromium, firefox, tarball })
 }
 
 impl Bench<'_> {
+    /// One part after the other.
+    fn run_all(&self, parts: &[(Part, &'static str)]) -> Vec<Outcome> {
+        let outcome = |(part, name): &(Part, &'static str)| {
+            say(format_args!("test: {name}"));
+            let began = Instant::now();
+            let (tally, trouble) = match self.run(*part) {
+                Ok((tally, success)) => (tally, judge(*part, tally, success)),
+                Err(failure) => (Tally::default(), Some(failure.to_string())),
+            };
+            Outcome { name, tally, took: began.elapsed(), trouble }
+        };
+        parts.iter().map(outcome).collect()
+    }
+
     /// Runs a part: what was counted, and whether every runner ended well.
     fn run(&self, part: Part) -> Result<(Tally, bool), Failure> {
         match part {
@@ -147,10 +186,9 @@ impl Bench<'_> {
                     .current_dir(&self.house.root),
             ),
             Part::Wasm => self.wasm_pack(&Engine::Chromium),
-            Part::Js => self.npm_test("client-wasm/js", &[]),
-            Part::Browser => self.npm_test("tests/browser", &[("PULSEGATE_BROWSER", "chromium")]),
+            Part::Js | Part::Bundler => self.npm_test(part, &[]),
+            Part::Browser => self.npm_test(part, &[("PULSEGATE_BROWSER", "chromium")]),
             Part::Firefox => self.in_firefox(),
-            Part::Bundler => self.npm_test("tests/bundler", &[]),
         }
     }
 
@@ -158,15 +196,13 @@ impl Bench<'_> {
     fn in_firefox(&self) -> Result<(Tally, bool), Failure> {
         let Some(firefox) = &self.firefox else { return Err(Failure::new("Firefox was not set up")) };
         let (core, core_well) = self.wasm_pack(&Engine::Firefox { geckodriver: &firefox.geckodriver })?;
-        let (ends, ends_well) = self.npm_test("tests/browser", &[("PULSEGATE_BROWSER", "firefox")])?;
+        let (ends, ends_well) = self.npm_test(Part::Firefox, &[("PULSEGATE_BROWSER", "firefox")])?;
         Ok((core + ends, core_well && ends_well))
     }
 
-    fn npm_test(&self, folder: &str, environment: &[(&str, &str)]) -> Result<(Tally, bool), Failure> {
-        let path = node::package(self.house, folder)
-            .ok_or_else(|| Failure::new(format!("{folder} has no package-lock.json")))?;
-        node::install(self.house, &path)?;
-        self.hear(npm(&path, &["test"]).envs(environment.iter().copied()))
+    fn npm_test(&self, part: Part, environment: &[(&str, &str)]) -> Result<(Tally, bool), Failure> {
+        let folder = part.package().ok_or_else(|| Failure::new("this part is no npm package"))?;
+        self.hear(npm(&self.house.at(folder), &["test"]).envs(environment.iter().copied()))
     }
 
     fn hear(&self, command: &mut Command) -> Result<(Tally, bool), Failure> {
@@ -183,7 +219,7 @@ impl Bench<'_> {
         if let Some(tarball) = &self.tarball {
             command.env("PULSEGATE_TARBALL", tarball);
         }
-        let heard = overhear(command)?;
+        let heard = overhear(command, self.show)?;
         Ok((Tally::of(&heard.text), heard.success))
     }
 }
