@@ -125,8 +125,10 @@ export class Line {
     this.#introduce();
     this.#ping(wire, stop);
     // A port to a worker that was just dying leads nowhere, and nobody says so: another one is tried,
-    // each time with more patience, since a slow start looks the same.
+    // each time with more patience, since a slow start looks the same. From the second time on the
+    // next worker too: one that hangs since before this page came answers nobody.
     const timer = setTimeout(() => {
+      if (this.#patience > HELLO_MS) this.#address.g += 1;
       this.#patience *= 2;
       this.#drop();
       this.start();

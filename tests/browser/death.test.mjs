@@ -1,0 +1,115 @@
+// The one SharedWorker traps, hangs, or loses its process: its tabs notice and go on.
+
+import assert from 'node:assert/strict';
+import { after, beforeEach, test } from 'node:test';
+import { processOf, spoil } from './lib/renderer.mjs';
+import { doubled, heardBy, setStage, titles } from './lib/stage.mjs';
+import { until } from './lib/until.mjs';
+
+const TABS = 4;
+/** How long a tab's own pings take to find a worker that hangs. */
+const PINGS_MS = 10_000;
+let stage;
+let tabs;
+
+beforeEach(async () => {
+  await stage?.stop();
+  stage = await setStage({ proxy: true, tier: 'shared-worker' });
+  tabs = [];
+  for (let number = 0; number < TABS; number++) tabs.push(await stage.open(`tab ${number}`, { topic: 'news' }));
+});
+
+after(() => stage?.stop());
+
+/**
+ * Does something with the worker that holds the socket, and lets go of it: a worker that is started in
+ * the place of one with a debugger waits for that debugger.
+ */
+async function withWorker(what) {
+  const [info] = await until('a shared worker', () => {
+    const found = stage.browser.find('shared_worker', 'pulsegate-worker.js');
+    return found.length > 0 && found;
+  });
+  const worker = await stage.browser.attach(info.targetId);
+  try {
+    return await what(worker);
+  } finally {
+    await worker.detach();
+  }
+}
+
+/** Publishes, waits until every tab heard it once, and returns how long the slowest took. */
+async function reachesAll(title, within = 15_000) {
+  const from = performance.now();
+  await stage.gateway.publish('news', title);
+  await Promise.all(tabs.map((tab) => heardBy(tab, title, { within }).catch(async (fault) => { throw new Error(`${fault.message}: ${await stage.tell(tab)}`); })));
+  const took = Math.round(performance.now() - from);
+  for (const tab of tabs) assert.deepEqual(doubled(await titles(tab)), [], 'heard twice');
+  return took;
+}
+
+const oneSocket = () => until('one socket', async () => (await stage.gateway.connections()) === 1 && stage.network.links === 1);
+
+test('after a trap in the core the next message reaches every tab once', async (t) => {
+  await withWorker(spoil);
+  const took = await reachesAll('the core trapped');
+  await oneSocket();
+  for (const tab of tabs) assert.deepEqual(await tab.run('pg.errors'), [], 'one death is no error');
+  t.diagnostic(`the slowest of ${TABS} tabs heard the next message after ${took} ms (aim 2000)`);
+  assert.ok(took < PINGS_MS, 'noticed, not found out by pings');
+});
+
+test('after the death of its process the next message reaches every tab in another process once', async (t) => {
+  const pid = await withWorker((worker) => processOf(stage.browser, worker));
+  const processes = [];
+  for (const tab of tabs) processes.push([tab, await processOf(stage.browser, tab)]);
+  tabs = processes.filter(([, its]) => its !== pid).map(([tab]) => tab);
+  assert.ok(tabs.length > 0, 'there are tabs in other processes');
+  process.kill(pid, 'SIGKILL');
+  const took = await reachesAll('the process was killed');
+  await oneSocket();
+  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms (aim 2000)`);
+  assert.ok(took < PINGS_MS, 'noticed, not found out by pings');
+});
+
+test('a worker that hangs is found by pings, and another one takes its lock', async (t) => {
+  await withWorker((worker) => worker.run("new BroadcastChannel('hang').onmessage = () => { for (;;); }, 0"));
+  await tabs[0].run("new BroadcastChannel('hang').postMessage(0)");
+  const took = await reachesAll('the worker hung', 40_000);
+  await stage.ready(tabs[0]);
+  t.diagnostic(`the slowest of ${TABS} tabs heard the next message after ${took} ms`);
+  // A tab that comes later does not fall back to the one that hangs.
+  tabs.push(await stage.open('later', { topic: 'news' }));
+  await reachesAll('to all');
+  await oneSocket();
+});
+
+test('three deaths in a minute are told, and tried again after a while', async () => {
+  const codes = (tab) => tab.run('pg.errors.map(({ code }) => code)');
+  for (let death = 1; death <= 3; death++) {
+    assert.deepEqual(await codes(tabs[0]), []);
+    await withWorker(spoil);
+    // Whatever the core does next: here it is told of a tab.
+    await tabs[0].run("dispatchEvent(new Event('online'))");
+    await until(`death ${death}`, async () => (await tabs[0].run("pg.states.filter((state) => /died|crashed/.test(state)).length")) === death);
+    if (death < 3) for (const tab of tabs) await stage.ready(tab);
+  }
+  await until('the error', async () => (await codes(tabs[0])).includes('worker-crashed'));
+  const { state, reason } = await tabs[0].run('pg.client.status');
+  assert.ok(state !== 'connecting' || reason === 'worker-crashed' || reason === undefined, `${state} ${reason}`);
+  await stage.ready(tabs[0]);
+  await reachesAll('alive again');
+  assert.deepEqual(await codes(tabs[0]), ['worker-crashed'], 'told once');
+});
+
+test('a worker that another tab started without an extended lifetime is shared nevertheless', async () => {
+  await Promise.all(tabs.map((tab) => tab.close()));
+  await until('no worker', () => stage.browser.find('shared_worker', 'pulsegate-worker.js').length === 0, { within: 60_000 });
+  const early = await stage.openEarly('early', { topic: 'news', later: '' });
+  await early.run('{ const Real = SharedWorker; globalThis.SharedWorker = class extends Real { constructor(url) { super(url); } }; void pg.start(); }');
+  await stage.ready(early);
+  tabs = [early, await stage.open('other', { topic: 'news' })];
+  await reachesAll('to both');
+  await oneSocket();
+  assert.equal(stage.browser.find('shared_worker', 'pulsegate-worker.js').length, 1);
+});
