@@ -25,7 +25,8 @@ fn the_ladder_stays_near_the_oracle_in_every_stratum() {
 
 #[test]
 fn the_ladder_costs_a_fraction_of_what_is_usual() {
-    let table = rows(SETTING, Stratum::Mix, Policy::ALL);
+    let many = Setting { clients: 80, ..SETTING };
+    let table = rows(many, Stratum::Mix, Policy::ALL);
     let [oracle, ladder, stepped, fixed] =
         [Policy::Oracle, Policy::Ladder, Policy::Stepped, Policy::Fixed(25)]
             .map(|policy| row(&table, policy));
