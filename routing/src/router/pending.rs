@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Devices written in one commit: some milliseconds of the writer's time, which publishers wait.
-const FLUSH_GROUP: usize = 256;
+const FLUSH_GROUP: usize = 512;
 /// With about so many marks (40 bytes each) pending, they are written at the next tick, whatever their
 /// age.
 const MARKS: usize = 200_000;

@@ -17,12 +17,13 @@ pub(crate) fn advance(plan: &mut Plan<'_>, devices: &[DeviceProgress]) -> Result
     let mut apps: BTreeMap<&AppId, Tally<'_>> = BTreeMap::new();
     for device in devices {
         let (app, id) = (&device.app, &device.registration);
-        // A device that was forgotten meanwhile must not get a cursor without a row.
-        if plan.get(Table::Device, &key::row(app, id))?.is_none() {
-            continue;
-        }
         let place = key::progress(app, id);
         let stored = plan.value(Table::Device, &place, decode_progress)?;
+        // A device that was forgotten meanwhile must not get a cursor without a row. One that has a cursor has a row:
+        // they go together.
+        if stored.is_none() && plan.get(Table::Device, &key::row(app, id))?.is_none() {
+            continue;
+        }
         let mut progress = stored.unwrap_or_default();
         let tally = apps.entry(app).or_insert_with(|| Tally::of(app));
         for log in &device.logs {
