@@ -231,6 +231,17 @@ fn a_token_near_its_end_is_not_used_for_a_new_link() {
 }
 
 #[test]
+fn a_fresh_token_near_its_end_is_used_all_the_same() {
+    let mut phone = with_token(600);
+    beaten(&mut phone, 560);
+    phone.lose().seconds(20).take();
+    let expires = UnixMs(WALL.0 + 600_000);
+    phone.input(Input::Token { token: Some("two".to_owned()), expires });
+    assert_eq!(needs(&phone.effects), [], "not asked in a circle");
+    assert!(phone.connecting());
+}
+
+#[test]
 fn nobody_to_fetch_a_token_backs_off_and_a_no_stops() {
     let mut phone = Phone::new(config(true));
     phone.input(Input::Identity(Box::new(known()))).input(Input::IdentitySaved).take();

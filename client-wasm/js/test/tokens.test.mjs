@@ -108,3 +108,12 @@ test('what getToken does becomes an answer, never a throw', async () => {
   assert.ok('failed' in await answerToken(() => undefined, request));
   assert.ok('failed' in await answerToken(undefined, request));
 });
+
+test('the core may ask again in the breath in which it is answered', async () => {
+  const { open } = stage();
+  const tab = open({ token: jwt({ sub: 'ann' }) });
+  const tokens = new Tokens('ann', () => [tab], { token: () => { if (tab.asked.length < 2) void tokens.need('connect'); } });
+  await tokens.need('connect');
+  await turn();
+  assert.equal(tab.asked.length, 2);
+});

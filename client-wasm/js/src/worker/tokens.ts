@@ -34,14 +34,13 @@ export class Tokens {
   async need(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    try {
-      await this.#ask(why);
-    } finally {
-      this.#running = false;
-    }
+    const answer = await this.#ask(why);
+    // Before it is told: the core may ask again in the same breath.
+    this.#running = false;
+    answer();
   }
 
-  async #ask(why: 'connect' | 'refresh' | 'refused'): Promise<void> {
+  async #ask(why: 'connect' | 'refresh' | 'refused'): Promise<() => void> {
     const tried = new Set<Tab>();
     let reason = '';
     for (;;) {
@@ -53,21 +52,22 @@ export class Tokens {
       const answer = (await tab.ask<TokenAnswer>((i) => ({ t: 'token', i, why, user: this.user }), TOKEN_MS)) ?? { failed: 'silent' };
       if ('unauthorized' in answer) {
         this.sink.error({ code: 'unauthorized', detail: answer.unauthorized });
-        return this.sink.denied();
+        return () => this.sink.denied();
       }
       if ('failed' in answer) {
         reason = answer.failed;
         continue;
       }
-      if (answer.token === null) return this.sink.token(undefined, 0);
+      if (answer.token === null) return () => this.sink.token(undefined, 0);
       const { sub, exp } = claimsOf(answer.token);
       if (sub !== undefined && sub !== this.user) {
         this.sink.error({ code: 'user-mismatch', detail: sub });
-        return this.sink.denied();
+        return () => this.sink.denied();
       }
-      return this.sink.token(answer.token, (exp ?? 0) * 1000);
+      const { token } = answer;
+      return () => this.sink.token(token, (exp ?? 0) * 1000);
     }
     this.sink.error({ code: 'token-failed', detail: reason });
-    this.sink.unavailable();
+    return () => this.sink.unavailable();
   }
 }

@@ -77,7 +77,8 @@ impl ClientSession {
         }
         self.tokens.need = None;
         self.tokens.held = Some(token);
-        self.tokens.good_until = self.good_until(expires);
+        // A fresh one that is short-lived is used all the same: none would be better.
+        self.tokens.good_until = self.good_until(expires).filter(|at| *at > self.now);
     }
 
     pub(super) fn token_unavailable(&mut self) {
