@@ -1,6 +1,7 @@
 //! `cargo xtask test`: sees to everything a fresh machine lacks, then runs every test there is.
 
 mod gateway;
+mod scratch;
 mod ticker;
 mod wasm;
 
@@ -16,6 +17,7 @@ use crate::shell::{Show, cargo, npm, overhear, path_with, print, run, say, step}
 use crate::system::Chromium;
 use crate::tally::Tally;
 use crate::{node, package, system, tools};
+use scratch::Scratch;
 use wasm::Engine;
 
 /// A group of tests with one runner.
@@ -44,6 +46,7 @@ const ALL: [(Part, &str); 7] = [
 #[derive(Clone)]
 struct Bench<'h> {
     house: &'h House,
+    scratch: &'h Scratch,
     show: Show,
     path: OsString,
     chromium: Option<Chromium>,
@@ -72,7 +75,8 @@ struct Outcome {
 /// When the set-up fails. Failing tests are no error of the workshop: they are its exit code.
 pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
     let parts = chosen(names)?;
-    let bench = set_up(house, &parts)?;
+    let scratch = Scratch::make()?;
+    let bench = set_up(house, &parts, &scratch)?;
     // The parts that mostly wait run in two lanes at the end; the others want the processors for themselves.
     let (beside, rest): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(part, _)| part.waits_beside());
     let (last, first): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(part, _)| *part == Part::Browser);
@@ -119,7 +123,11 @@ fn chosen(names: &[&str]) -> Result<Vec<(Part, &'static str)>, Failure> {
         .collect()
 }
 
-fn set_up<'h>(house: &'h House, parts: &[(Part, &'static str)]) -> Result<Bench<'h>, Failure> {
+fn set_up<'h>(
+    house: &'h House,
+    parts: &[(Part, &'static str)],
+    scratch: &'h Scratch,
+) -> Result<Bench<'h>, Failure> {
     let any = |wanted: &[Part]| parts.iter().any(|(part, _)| wanted.contains(part));
     let mut folders = Vec::new();
     let chromium =
@@ -154,7 +162,7 @@ fn set_up<'h>(house: &'h House, parts: &[(Part, &'static str)]) -> Result<Bench<
             .ok_or_else(|| Failure::new(format!("{folder} has no package-lock.json")))?;
         node::install(house, &path)?;
     }
-    Ok(Bench { house, show: Show::Live, path: path_with(&folders)?, chromium, firefox, tarball })
+    Ok(Bench { house, scratch, show: Show::Live, path: path_with(&folders)?, chromium, firefox, tarball })
 }
 
 impl Bench<'_> {
@@ -208,6 +216,7 @@ impl Bench<'_> {
     fn hear(&self, command: &mut Command) -> Result<(Tally, bool), Failure> {
         command
             .env("PATH", &self.path)
+            .env("TMPDIR", self.scratch.path())
             .env("PULSEGATE_BIN", self.house.gateway("debug"))
             .env("PULSEGATE_DIST", self.house.dist());
         if let Some(found) = &self.chromium {
