@@ -2,7 +2,7 @@
 // built by a bundler, in a real browser.
 
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import * as esbuild from 'esbuild';
@@ -72,6 +72,20 @@ test('a page without any policy receives a message', async () => {
 test('a worker whose own response forbids WebAssembly is told as wasm-blocked', async () => {
   const site = await serve(built, { worker: "script-src 'self'; connect-src *" });
   await isTold(`${site.origin}/`, 'wasm-blocked');
+  site.stop();
+});
+
+test('a sandboxed page, which has no origin, is told so, and nothing is thrown into it', async () => {
+  const root = await shop.project('sandboxed', 'app');
+  await esbuild.build({ absWorkingDir: root, entryPoints: ['main.js'], outdir: 'dist', bundle: true, format: 'iife', logLevel: 'silent' });
+  const html = await readFile(join(root, 'index.html'), 'utf8');
+  // Scripts that are modules are asked for with CORS, which a page without an origin does not get.
+  await writeFile(join(root, 'dist/index.html'), html.replace('type="module"', 'defer'));
+  const site = await serve(join(root, 'dist'), { page: 'sandbox allow-scripts' });
+  const { tab } = await stage.open(`${site.origin}/`);
+  assert.equal(await until('an error', () => tab.run('document.documentElement.dataset.error')), 'insecure-context');
+  assert.deepEqual(tab.console, []);
+  await tab.close();
   site.stop();
 });
 

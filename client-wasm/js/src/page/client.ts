@@ -142,8 +142,9 @@ export class PageClient implements Client {
 
   #start(script: URL): void {
     const { signal } = this.#end;
-    if (!isSecureContext) {
-      return this.#impossible('insecure-context', 'https, or http on localhost, is needed: elsewhere browsers have no workers with locks');
+    // In a sandboxed frame of no origin the mere look at some of the browser's doors throws.
+    if (!isSecureContext || origin === 'null') {
+      return this.#impossible('insecure-context', 'https or localhost is needed, and no sandbox');
     }
     if (typeof Worker !== 'function') return this.#impossible('worker-unsupported', 'this browser has no workers');
     const shares = navigator.locks && globalThis.indexedDB;
