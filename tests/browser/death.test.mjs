@@ -103,13 +103,17 @@ test('three deaths in a minute are told, and tried again after a while', async (
 });
 
 test('a worker that another tab started without an extended lifetime is shared nevertheless', async () => {
-  await Promise.all(tabs.map((tab) => tab.close()));
-  await until('no worker', () => stage.browser.find('shared_worker', 'pulsegate-worker.js').length === 0, { within: 60_000 });
-  const early = await stage.openEarly('early', { topic: 'news', later: '' });
+  // Another user's worker: it is not there yet.
+  const early = await stage.openEarly('early', { topic: 'news', user: 'ann', later: '' });
   await early.run('{ const Real = SharedWorker; globalThis.SharedWorker = class extends Real { constructor(url) { super(url); } }; void pg.start(); }');
   await stage.ready(early);
-  tabs = [early, await stage.open('other', { topic: 'news' })];
+  const other = await stage.openEarly('other', { topic: 'news', user: 'ann', later: '' });
+  // The browser says so by an event alone.
+  await other.run(`{ const Real = SharedWorker; globalThis.SharedWorker = class extends Real {
+    constructor(url, options) { super(url, options); this.addEventListener('error', () => { globalThis.refused = options.extendedLifetime; }); } }; void pg.start(); }`);
+  await stage.ready(other);
+  assert.equal(await other.run('globalThis.refused'), true, 'the first try was refused');
+  tabs = [early, other];
   await reachesAll('to both');
-  await oneSocket();
-  assert.equal(stage.browser.find('shared_worker', 'pulsegate-worker.js').length, 1);
+  assert.equal(await other.run('pg.client.status.tabs'), 2);
 });
