@@ -26,7 +26,7 @@ pub fn bench(house: &House) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Only builds what [`bench`] runs: CI does so beside its tests, which mostly wait.
+/// Only builds what [`bench()`] runs: CI does so beside its tests, which mostly wait.
 ///
 /// # Errors
 /// When something does not build.
