@@ -15,7 +15,7 @@ function stage({ stored = [], fleeting = [], lost = [] } = {}) {
   let kept = {};
   const topics = new Topics({ tabs: () => tabs, wish: (names, subscribe) => wishes.push([...names, subscribe]), write: (change) => { kept = change.kept; } }, stored, fleeting, lost);
   const open = () => {
-    const tab = { topics: new Map(), posted: [], offer: () => 2, post: (said) => tab.posted.push(said) };
+    const tab = { topics: new Map(), replayed: new Map(), posted: [], offer: () => 2, post: (said) => tab.posted.push(said) };
     tabs.push(tab);
     return tab;
   };
@@ -36,7 +36,7 @@ test('a tab hears when its topic is read, and at once if it is already', async (
   const [one, two] = [open(), open()];
   topics.attach(one, 'a', true);
   topics.subscribed('a', true);
-  assert.deepEqual(one.posted, [{ t: 'subscribed', topic: 'a', recovered: true, replayed: 0 }]);
+  assert.deepEqual(one.posted, [{ t: 'subscribed', topic: 'a', recovered: true, replayed: 2 }], 'with what it was offered before');
   assert.deepEqual(two.posted, []);
   topics.attach(two, 'a', true);
   assert.deepEqual(two.posted, [{ t: 'subscribed', topic: 'a', recovered: true, replayed: 2 }]);

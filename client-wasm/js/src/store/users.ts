@@ -25,21 +25,22 @@ async function forgetting(key: string): Promise<boolean> {
 /**
  * Notes that `config.user` uses the app now. Of everybody who did before, `changed` hears the name of
  * the database, which is deleted as soon as no worker holds it. They are remembered until that is
- * done and `changed` answered that a tab heard it: this worker may not live to see it.
+ * done and `changed` answered that a tab heard it: this worker may not live to see it. Not `came`:
+ * only the worker is another one, which changes nothing about who came last.
  */
-export async function noteUser(config: Config, key: string, changed: (database: string) => boolean): Promise<void> {
+export async function noteUser(config: Config, key: string, changed: (database: string) => boolean, came = true): Promise<void> {
   const place = `${config.url} ${config.app}`;
   const users = (db: IDBDatabase) => db.transaction('users', 'readwrite').objectStore('users');
   const db = await open();
   const all = users(db);
-  const last = result(all.get(place));
+  const last = (await result(all.get(place))) as string | undefined;
   // Under the place who is there now, and under each key its place.
-  all.put(key, place);
+  if (came || !last) all.put(key, place);
   all.put(place, key);
   const [names, places] = await Promise.all([result(all.getAllKeys()), result(all.getAll())]);
   await committed(all.transaction);
   db.close();
-  if ((await last) !== key) {
+  if (came && last !== key) {
     // Second copies of others: those of an app that lives get a new one, of nobody else anything stays.
     const copies = await caches.keys().catch(() => []);
     for (const copy of copies) if (/^pulsegate-/.test(copy) && copy !== nameOf(key)) void caches.delete(copy);

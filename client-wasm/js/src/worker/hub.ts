@@ -264,10 +264,12 @@ export class Hub implements DeviceOwner {
     const loaded = await store.load();
     this.#device = new Device(config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
-    void noteUser(config, this.#key, (db) => {
+    const came = this.tabs().some((tab) => !tab.returned);
+    const changed = (db: string) => {
       this.all({ t: 'close', db });
       return this.#tabs.size > 0;
-    }).catch(() => undefined);
+    };
+    void noteUser(config, this.#key, changed, came).catch(() => undefined);
   }
 
   async #open(config: Config): Promise<Store> {

@@ -39,6 +39,8 @@ export class Tab {
   all = false;
   /** Topics with a handler here, and whether the subscription is to outlive it. */
   readonly topics = new Map<string, boolean>();
+  /** How many messages a handler that came was offered, while nobody was told yet. */
+  readonly replayed = new Map<string, number>();
   /** Everything up to here was posted to it or is none of its business. */
   place: number;
   /** Ends the wait for its death. */

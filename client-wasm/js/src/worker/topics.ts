@@ -59,7 +59,8 @@ export class Topics {
     const recovered = !this.#lost.delete(topic);
     this.#keep();
     const replayed = tab.offer(`topic:${topic}`);
-    if (this.#read.has(topic) || !recovered) tab.post({ t: 'subscribed', topic, recovered, replayed });
+    tab.replayed.set(topic, replayed);
+    if (this.#read.has(topic) || !recovered) this.#told(tab, topic, recovered);
     // Wished again even so: the session keeps what tabs listen to over a change of registration.
     this.#wish(topic);
   }
@@ -162,7 +163,13 @@ export class Topics {
   #tell(topic: string, recovered: boolean): void {
     const tabs = this.#listeners(topic);
     if (!recovered && !tabs.length) this.#lost.add(topic);
-    for (const tab of tabs) tab.post({ t: 'subscribed', topic, recovered, replayed: 0 });
+    for (const tab of tabs) this.#told(tab, topic, recovered);
+  }
+
+  #told(tab: Tab, topic: string, recovered: boolean): void {
+    const replayed = tab.replayed.get(topic) ?? 0;
+    tab.replayed.delete(topic);
+    tab.post({ t: 'subscribed', topic, recovered, replayed });
   }
 
   #refuse(topic: string, code: number): void {
