@@ -1,7 +1,6 @@
 /** The page's client: listeners and handlers on one side, the line to the worker on the other. */
 import { TOKEN_MS, keyOf, type Ask, type Config, type ToTab } from '../port/protocol.js';
-import { dedicated } from '../tier/dedicated.js';
-import { sharedWorker } from '../tier/shared.js';
+import { bestTier } from '../tier/best.js';
 import type {
   Client,
   ClientEvents,
@@ -147,7 +146,6 @@ export class PageClient implements Client {
       return this.#impossible('insecure-context', 'https or localhost is needed, and no sandbox');
     }
     if (typeof Worker !== 'function') return this.#impossible('worker-unsupported', 'this browser has no workers');
-    const shares = navigator.locks && globalThis.indexedDB;
     this.#setStatus({ ...NOWHERE, state: 'connecting', tabs: 1 });
     const line = new Line(
       {
@@ -180,7 +178,7 @@ export class PageClient implements Client {
         },
         failed: (error) => this.#failed(error),
       },
-      !shares ? dedicated('ephemeral') : typeof SharedWorker === 'function' ? sharedWorker : dedicated('leader'),
+      bestTier(),
       { script, v: __BUILD__, key: keyOf(this.#config), g: 0 },
     );
     this.#line = line;
