@@ -1,6 +1,7 @@
 // The service worker's decisions, and the bytes of its receipts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { build } from 'esbuild';
 import { load } from './support/load.mjs';
 
 globalThis.self = globalThis;
@@ -8,6 +9,14 @@ const { targetOf, choose, encodeReport, uuidText, uuidBytes } = await load('sw/m
 
 const origin = 'https://shop.test';
 const data = (url, more = {}) => ({ url, urls: {}, clickOrigins: [], ...more });
+
+test('the service worker holds no socket, which browsers cut after half a minute, and no core', async () => {
+  const { outputFiles: [{ text }] } = await build({
+    entryPoints: [new URL('../src/sw/main.ts', import.meta.url).pathname], bundle: true, write: false, format: 'esm', logLevel: 'silent',
+  });
+  assert.match(text, /notificationclick/);
+  assert.doesNotMatch(text, /WebSocket|WebAssembly|import\(/);
+});
 
 test('a click goes where the notification says, on this origin or a named one', () => {
   assert.deepEqual(targetOf(data('/m/1'), '', origin), { url: 'https://shop.test/m/1', foreign: false });
