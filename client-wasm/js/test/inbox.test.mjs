@@ -1,23 +1,29 @@
 // The inbox on a store: nothing is lost, nothing comes twice, and there is an end to its size.
 import assert from 'node:assert/strict';
-import { beforeEach, test } from 'node:test';
+import { beforeEach, mock, test } from 'node:test';
 import { freshBrowser } from './support/browser.mjs';
 import { load, message, settle } from './support/load.mjs';
 
-const { Inbox, IdbStore, MemoryStore, Writer, Superseded, openDatabase, merge, INBOX_BYTES } =
-  await load('worker/inbox.ts', 'store/idb.ts', 'store/memory.ts', 'store/writer.ts', 'store/store.ts');
+const { Copy, Inbox, IdbStore, MemoryStore, Writer, Superseded, openDatabase, merge, INBOX_BYTES } =
+  await load('worker/inbox.ts', 'store/copy.ts', 'store/idb.ts', 'store/memory.ts', 'store/writer.ts', 'store/store.ts');
 
-beforeEach(freshBrowser);
+// Another name for each test: what one left behind may still be at work.
+let name = 'test 0';
+beforeEach(() => { name = `test ${Number(name.slice(5)) + 1}`; return freshBrowser(); });
 
 const config = { url: 'http://gateway', app: 'shop', user: '' };
 
 async function open({ wrap = (store) => store, needed = () => false, awaited = () => false } = {}) {
-  const store = wrap(new IdbStore(await openDatabase('test', () => {})));
+  const copy = new Copy(name);
+  const db = await openDatabase(name, () => {});
+  // One that met its gateway before.
+  db.transaction('kv', 'readwrite').objectStore('kv').put(null, 'identity');
+  const store = wrap(new IdbStore(db, copy));
   await store.claim(Date.now(), config);
   const seen = { dropped: [], failed: 0, superseded: 0, memory: undefined };
   const writer = new Writer(store, {
     free: () => inbox.free(),
-    failed: () => { seen.failed += 1; seen.memory = new MemoryStore(inbox.remaining()); return seen.memory; },
+    failed: (_, below) => { seen.failed += 1; seen.memory = new MemoryStore(copy, below, inbox.remaining()); return seen.memory; },
     superseded: () => { seen.superseded += 1; },
   });
   const inbox = new Inbox(writer, {
@@ -181,21 +187,89 @@ test('a failed write frees handled rows and is tried once more', async () => {
   assert.deepEqual((await store.load()).rows.map(({ id }) => id), [message(2).id], 'the handled one made room');
 });
 
-test('a store that fails for good is given up, and what came is kept in memory', async () => {
-  let works = true;
-  const wrap = (store) => new Proxy(store, {
+/** A store that takes nothing while `full.is`. */
+function fillable(full) {
+  return (store) => new Proxy(store, {
     get(target, name) {
-      if (name === 'write' && !works) return () => Promise.reject(new Error('gone'));
+      if (name === 'write' && full.is) return () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
       return typeof target[name] === 'function' ? target[name].bind(target) : target[name];
     },
   });
-  const { inbox, seen, writer } = await open({ wrap });
-  await inbox.take([message(1)], {});
-  works = false;
-  await inbox.take([message(2)], {});
-  assert.equal(seen.failed, 1);
+}
+
+test('while a store takes nothing the memory does, and what the store holds can be read', async () => {
+  const full = { is: false };
+  const { inbox, seen, writer } = await open({ wrap: fillable(full) });
+  // More than the memory keeps texts of.
+  await inbox.take(Array.from({ length: 600 }, (_, i) => message(i + 1)), {});
+  full.is = true;
+  await inbox.take([message(601)], {});
+  await inbox.take([message(602)], {});
+  assert.equal(seen.failed, 1, 'told once');
   assert.equal(writer.store.durable, false);
-  assert.deepEqual((await inbox.rows(inbox.entries)).map(({ body }) => body), ['body 1', 'body 2']);
+  assert.deepEqual((await inbox.rows(inbox.entries)).map(({ id }) => id).sort(), Array.from({ length: 602 }, (_, i) => message(i + 1).id));
+  await writer.stop();
+});
+
+test('a store that has room again learns all that happened meanwhile, and acks are its own again', async () => {
+  const full = { is: false };
+  const now = Date.now();
+  mock.timers.enable({ apis: ['Date'], now });
+  const first = await open({ wrap: fillable(full) });
+  const [stays, leaves] = await first.inbox.take([message(1), message(2)], { all: [1, 2] });
+  full.is = true;
+  const [later] = await first.inbox.take([message(3), message(4)], { all: [1, 4] });
+  first.inbox.handled(leaves, false);
+  first.inbox.handled(later, false);
+  await settle();
+  await first.writer.flush();
+  full.is = false;
+  await first.inbox.take([message(5)], { all: [1, 5] });
+  assert.equal(first.writer.store.durable, false, 'not asked again at once');
+  mock.timers.setTime(now + 3_001);
+  await first.inbox.take([message(6)], { all: [1, 6] });
+  assert.equal(first.writer.store.durable, true);
+  mock.timers.reset();
+  await first.writer.stop();
+  first.store.close();
+  const second = await open();
+  assert.deepEqual(second.inbox.entries.map(({ id }) => id), [stays.id, message(4).id, message(5).id, message(6).id]);
+  assert.deepEqual((await second.store.load()).cursors, { all: [1, 6] });
+  assert.ok(second.inbox.known(leaves.id) && second.inbox.known(later.id));
+});
+
+test('a browser too full to begin with shows what it holds, and takes the rest when there is room', async () => {
+  const before = await open();
+  await before.inbox.take([message(1)], { all: [1, 1] });
+  before.store.close();
+  const copy = new Copy(name);
+  const below = new IdbStore(await openDatabase(name, () => {}), copy);
+  const claim = IDBDatabase.prototype.transaction;
+  IDBDatabase.prototype.transaction = function (names, mode, options) {
+    if (mode === 'readwrite') throw new DOMException('full', 'QuotaExceededError');
+    return claim.call(this, names, mode, options);
+  };
+  const memory = new MemoryStore(copy, below);
+  try {
+    await assert.rejects(below.claim(Date.now(), config));
+    const loaded = await memory.load();
+    assert.deepEqual([loaded.rows.length, loaded.cursors], [1, { all: [1, 1] }]);
+  } finally {
+    IDBDatabase.prototype.transaction = claim;
+  }
+  const writer = new Writer(memory, { free: () => ({}), failed: () => assert.fail(), superseded: () => assert.fail() });
+  await writer.write({ kept: { cursors: { all: [1, 2] } } });
+  assert.equal(writer.store, below);
+  below.close();
+  assert.deepEqual((await (await open()).store.load()).cursors, { all: [1, 2] });
+});
+
+test('flags of a message that left in the same breath do not bring it back', async () => {
+  const { inbox, store, writer } = await open();
+  const [entry] = await inbox.take([message(1)], {});
+  void writer.write({ flags: [{ n: entry.n, h: 1, p: 1 }] });
+  await writer.write({ done: [{ n: entry.n, id: entry.id, log: entry.log, tag: '' }] });
+  assert.deepEqual((await store.load()).rows, []);
 });
 
 test('a wipe drops what was to be written before it, and keeps who the device is', () => {
@@ -217,7 +291,7 @@ test('a message that was being written when the inbox was wiped does not come ba
 test('clicks are handed to one tab each: the focused one, or the one a click opened', async () => {
   const { store } = await open();
   const now = Date.now();
-  const db = await openDatabase('test', () => {});
+  const db = await openDatabase(name, () => {});
   const put = db.transaction('clicks', 'readwrite').objectStore('clicks');
   for (const [id, opened, at] of [['focused', false, now], ['opened', true, now], ['stale', false, now - 61_000]]) put.put({ id, opened, at });
   const ids = async (since) => (await store.takeClicks(since)).map(({ id }) => id);

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { load, message } from './support/load.mjs';
 
-const { Inbox, MemoryStore, Writer, Tab, Notifier } =
-  await load('worker/inbox.ts', 'store/memory.ts', 'store/writer.ts', 'worker/tab.ts', 'worker/notifier.ts');
+const { Copy, Inbox, MemoryStore, Writer, Tab, Notifier } =
+  await load('worker/inbox.ts', 'store/copy.ts', 'store/memory.ts', 'store/writer.ts', 'worker/tab.ts', 'worker/notifier.ts');
 
 beforeEach(() => mock.timers.reset());
 
@@ -14,7 +14,7 @@ const turn = async () => { for (let i = 0; i < 60; i++) await Promise.resolve();
 async function stage({ policy = 'always', rows = [], marks = new Map() } = {}) {
   mock.timers.enable({ apis: ['setTimeout'] });
   const tabs = [];
-  const store = new MemoryStore(rows);
+  const store = new MemoryStore(new Copy('test'), undefined, rows);
   const writer = new Writer(store, { free: () => ({}), failed: () => store, superseded() {} });
   const awaited = (entry) => tabs.some(({ tab }) => tab.has(entry) || tab.awaits(entry));
   const inbox = new Inbox(writer, { now: () => 1, needed: () => true, awaited, dropped() {}, receipts() {}, settled() {} }, { ...await store.load(), shown: marks });

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { load, message, settle } from './support/load.mjs';
 
-const { Inbox, MemoryStore, Writer, Tab } = await load('worker/inbox.ts', 'store/memory.ts', 'store/writer.ts', 'worker/tab.ts');
+const { Copy, Inbox, MemoryStore, Writer, Tab } = await load('worker/inbox.ts', 'store/copy.ts', 'store/memory.ts', 'store/writer.ts', 'worker/tab.ts');
 
 async function stage() {
   const tabs = [];
-  const store = new MemoryStore();
+  const store = new MemoryStore(new Copy('test'));
   const writer = new Writer(store, { free: () => ({}), failed: () => store, superseded() {} });
   const inbox = new Inbox(writer, {
     now: () => Date.now(), needed: (entry) => tabs.some(({ tab }) => tab.awaits(entry)), awaited: () => false, dropped() {}, receipts() {}, settled() {},

@@ -98,8 +98,8 @@ class Browser {
   }
 
   /** Opens a tab. Only the newest tab of a window is visible, as for a person. */
-  async open(url, { background = false, newWindow = false } = {}) {
-    const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', background, newWindow });
+  async open(url, { background = false, newWindow = false, browserContextId } = {}) {
+    const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', background, newWindow, browserContextId });
     const tab = await this.attach(targetId);
     if (this.#init) {
       // Without it scripts are not added.

@@ -9,13 +9,21 @@
  *
  * Both go with the site's data. Where Cache Storage is missing or full there is no second copy.
  */
-import type { Row } from './store.js';
+import type { Change, Kept, Row } from './store.js';
+
+/** The copy is mostly at most so much older than the database. */
+const COPY_MS = 1_000;
+/** Up to so many unhandled messages it is taken each time; of more only when as many have come since the last one. */
+const COPY_MESSAGES = 100;
 
 /** A moment of the database: its inbox, and everything else by name. */
 export interface Moment {
   rows: Row[];
   kept: Record<string, unknown>;
 }
+
+/** Reads a moment; nothing if it has more than `most` messages. */
+export type Take = (most: number) => Promise<Moment | undefined>;
 
 const FOLDER = '/pulsegate/';
 
@@ -28,6 +36,11 @@ export class Copy {
   /** Marks found at the start whose messages were not met yet: they may come again. */
   readonly shown = new Map<string, boolean>();
   #last: Promise<void> = Promise.resolve();
+  /** Registration and logs, as the copy has them. */
+  #who = '';
+  readonly #kept: Partial<Kept> = {};
+  #came = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `name`: of the database. */
   constructor(name: string) {
@@ -57,14 +70,34 @@ export class Copy {
     return moment;
   }
 
-  /** Keeps the moment that `take` reads, if any, then drops the one before it and marks it makes needless. One at a time. */
-  save(take: () => Promise<Moment | undefined>): Promise<void> {
+  /** `change` is in the database: the copy follows soon, or, where it must, before this resolves. */
+  follow(change: Change, take: Take): Promise<void> | undefined {
+    this.#came += change.rows?.length ?? 0;
+    const { identity, forgetting, cursors = {} } = Object.assign(this.#kept, change.kept);
+    // Before anything of a new log is acked the copy must name that log: where a device names no
+    // cursor the gateway takes its own, which is past what was acked.
+    const who = JSON.stringify([identity?.registration, forgetting, ...Object.entries(cursors).map(([log, at]) => log + at[0])]);
+    if (who !== this.#who) {
+      this.#who = who;
+      return this.#save(take, Infinity);
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#save(take, COPY_MESSAGES + 2 * this.#came);
+    }, COPY_MS);
+    return undefined;
+  }
+
+  /** Keeps a moment, then drops the one before it and the marks it makes needless. One at a time. */
+  #save(take: Take, most: number): Promise<void> {
     const saved = this.#last.then(async () => {
       const cache = await caches.open(this.#name);
       const before = await cache.keys();
       const open = new Set(this.shown.keys());
-      const moment = await take();
+      const came = this.#came;
+      const moment = await take(most);
       if (!moment) return;
+      this.#came -= came;
       await this.#put(`?${crypto.randomUUID()}`, JSON.stringify(moment));
       for (const { p, id } of moment.rows) if (p) open.add(id);
       await Promise.all(before.filter((request) => !open.has(idOf(request))).map((request) => cache.delete(request)));

@@ -1,20 +1,21 @@
 /** A device in IndexedDB. The service worker opens the same database for receipts and clicks. */
 import type { ClickData, Config } from '../port/protocol.js';
-import { Copy, type Moment } from './copy.js';
+import type { Copy, Moment } from './copy.js';
 import { NOTHING, Superseded, type Change, type Done, type Kept, type Loaded, type Receipt, type Row, type Store } from './store.js';
 
 const STORES = ['inbox', 'done', 'kv', 'receipts', 'clicks'] as const;
 
-/** The second copy is at most so much older than the database. */
-const COPY_MS = 1_000;
-/** Up to so many unhandled messages it is taken each time; of more only when as many have come since the last one. */
-const COPY_MESSAGES = 100;
+/** A database that somebody deletes, and somebody else still holds, cannot be opened: so long is waited. */
+const OPEN_MS = 10_000;
+
+/** A browser that clears a site is done with it by then. */
+const CLEARED_MS = 1_000;
 
 /** Name of the database of a device. */
 export const nameOf = (key: string): string => `pulsegate-${key}`;
 
-/** Opens a device's database. `gone` is called when somebody deletes it or it breaks. */
-export function openDatabase(name: string, gone: () => void): Promise<IDBDatabase> {
+/** Opens a device's database. `gone` is called when somebody deletes it or it breaks, with how long to wait before it is made anew. */
+export function openDatabase(name: string, gone: (wait?: number) => void): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => {
@@ -26,16 +27,22 @@ export function openDatabase(name: string, gone: () => void): Promise<IDBDatabas
       db.createObjectStore('clicks', { autoIncrement: true });
     };
     request.onsuccess = () => {
+      clearTimeout(late);
       const db = request.result;
       // Whoever wants to delete or upgrade must not wait for us.
       db.onversionchange = () => {
         db.close();
         gone();
       };
-      db.onclose = gone;
+      // The browser took it, mostly with all that the site has: whoever starts anew at once would find,
+      // and bring back, the half that is not gone yet.
+      db.onclose = () => gone(CLEARED_MS);
       resolve(db);
     };
-    request.onblocked = reject;
+    const late = setTimeout(() => {
+      request.onsuccess = () => request.result.close();
+      reject(new Error('the database is blocked'));
+    }, OPEN_MS);
     request.onerror = () => reject(request.error);
   });
 }
@@ -62,45 +69,42 @@ export class IdbStore implements Store {
   readonly #db: IDBDatabase;
   readonly #copy: Copy;
   #holder = 0;
-  /** The database knows of no device, present or past: it was made just now. */
-  #fresh = false;
-  /** Registration and logs, as the second copy has them. */
-  #who = '';
-  #kept: Partial<Kept> = {};
-  #came = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #config: Config | undefined;
 
-  constructor(db: IDBDatabase) {
+  constructor(db: IDBDatabase, copy: Copy) {
     this.#db = db;
-    this.#copy = new Copy(db.name);
+    this.#copy = copy;
   }
 
   async claim(now: number, config: Config): Promise<void> {
+    this.#config = config;
     const tx = this.#db.transaction('kv', 'readwrite', { durability: 'strict' });
     const kv = tx.objectStore('kv');
     const done = committed(tx);
     const last = (await result(kv.get('holder'))) as number | undefined;
-    this.#fresh = (await result(kv.getKey('identity'))) === undefined;
-    this.#holder = Math.max((last ?? 0) + 1, now);
-    kv.put(this.#holder, 'holder');
+    const holder = Math.max((last ?? 0) + 1, now);
+    kv.put(holder, 'holder');
     kv.put(config, 'config');
     await done;
+    this.#holder = holder;
   }
 
   async load(): Promise<Loaded> {
     const moment = await this.#copy.load();
-    if (this.#fresh && moment) {
-      await this.write({ rows: moment.rows, kept: { ...moment.kept, holder: this.#holder } as Partial<Kept> }, true);
-    }
-    const tx = this.#db.transaction(STORES, 'readonly');
+    const fresh = (await result(this.#db.transaction('kv').objectStore('kv').getKey('identity'))) === undefined;
+    // Made just now: it knows of no device, not even of one that logged out.
+    if (fresh && moment) await this.write({ rows: moment.rows, kept: { ...moment.kept, holder: this.#holder } as Partial<Kept> }, true);
+    const tx = this.#db.transaction(STORES);
     const all = (name: string) => result<unknown[]>(tx.objectStore(name).getAll());
     const [{ rows, kept }, done, receipts] = await Promise.all([this.#moment(tx), all('done'), all('receipts')]);
-    const loaded = { ...NOTHING, ...kept, rows, done: done as Done[], receipts: receipts as Receipt[], shown: this.#copy.shown };
-    this.#kept = { ...loaded };
-    this.#who = this.#whoNow();
-    this.#copySoon();
-    return loaded;
+    void this.#copy.follow({ kept }, this.#take);
+    return { ...NOTHING, ...kept, rows, done: done as Done[], receipts: receipts as Receipt[], shown: this.#copy.shown };
   }
+
+  #take = async (most: number): Promise<Moment | undefined> => {
+    const tx = this.#db.transaction(['inbox', 'kv']);
+    return (await result(tx.objectStore('inbox').count())) > most ? undefined : this.#moment(tx);
+  };
 
   async #moment(tx: IDBTransaction): Promise<Moment> {
     const kv = tx.objectStore('kv');
@@ -113,6 +117,8 @@ export class IdbStore implements Store {
   }
 
   async write(change: Change, strict: boolean): Promise<void> {
+    // There was no room even for that.
+    if (!this.#holder && this.#config) await this.claim(Date.now(), this.#config);
     const tx = this.#db.transaction(scopeOf(change), 'readwrite', { durability: strict ? 'strict' : 'relaxed' });
     let superseded = false;
     const done = committed(tx).catch((error: unknown) => {
@@ -133,35 +139,7 @@ export class IdbStore implements Store {
       }
     };
     await done;
-    this.#came += change.rows?.length ?? 0;
-    Object.assign(this.#kept, change.kept);
-    const who = this.#whoNow();
-    if (who === this.#who) return this.#copySoon();
-    // Before anything of a new log is acked the copy must name that log: where a device names no
-    // cursor the gateway takes its own, which is past what was acked.
-    this.#who = who;
-    await this.#copyNow();
-  }
-
-  #whoNow(): string {
-    const { identity, forgetting, cursors = {} } = this.#kept;
-    return JSON.stringify([identity?.registration, forgetting, ...Object.entries(cursors).map(([log, at]) => log + at[0])]);
-  }
-
-  #copySoon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#copyNow(COPY_MESSAGES + this.#came);
-    }, COPY_MS);
-  }
-
-  #copyNow(most = Infinity): Promise<void> {
-    return this.#copy.save(async () => {
-      const tx = this.#db.transaction(['inbox', 'kv']);
-      if ((await result(tx.objectStore('inbox').count())) > most) return undefined;
-      this.#came = 0;
-      return this.#moment(tx);
-    });
+    await this.#copy.follow(change, this.#take);
   }
 
   shown(id: string, sure: boolean): Promise<void> {
@@ -197,7 +175,6 @@ export class IdbStore implements Store {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
     this.#db.onclose = null;
     this.#db.close();
   }

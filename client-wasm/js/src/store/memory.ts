@@ -1,16 +1,23 @@
 /** A device in memory: where IndexedDB failed. Acks wait for the handlers then. */
 import type { ClickData } from '../port/protocol.js';
-import { NOTHING, type Change, type Loaded, type Receipt, type Row, type Store } from './store.js';
+import type { Copy } from './copy.js';
+import { NOTHING, type Change, type Kept, type Loaded, type Receipt, type Row, type Store } from './store.js';
+import { merge } from './writer.js';
 
-/** A device that is gone with its worker. */
+/** A device that is gone with its worker, unless the store below it takes what it holds. */
 export class MemoryStore implements Store {
   readonly durable = false;
+  /** What the one below has to learn. */
+  unwritten: Change = {};
+  readonly #copy: Copy | undefined;
   readonly #rows = new Map<number, Row>();
   readonly #receipts = new Map<number, Receipt>();
+  #kept: Partial<Kept> = {};
   #queued = 0;
 
-  /** Goes on where another store failed: with the rows that could still be read. */
-  constructor(rows: Row[] = []) {
+  /** `below`: the store that can be read, but not written; `rows`: what is known of it. */
+  constructor(copy?: Copy, readonly below?: Store, rows: Row[] = []) {
+    this.#copy = copy;
     for (const row of rows) this.#rows.set(row.n, row);
   }
 
@@ -18,11 +25,17 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
-  load(): Promise<Loaded> {
-    return Promise.resolve({ ...NOTHING, rows: [...this.#rows.values()] });
+  async load(): Promise<Loaded> {
+    const there = await this.below?.load().catch(() => undefined);
+    if (there) return there;
+    const moment = await this.#copy?.load();
+    if (moment) await this.write({ rows: moment.rows, kept: moment.kept });
+    return { ...NOTHING, ...this.#kept, rows: [...this.#rows.values()], shown: this.#copy?.shown ?? new Map() };
   }
 
-  write(change: Change): Promise<void> {
+  async write(change: Change): Promise<void> {
+    this.unwritten = merge(this.unwritten, change);
+    Object.assign(this.#kept, change.kept);
     if (change.wipe) this.#rows.clear();
     for (const row of change.rows ?? []) this.#rows.set(row.n, row);
     for (const { n, h, p } of change.flags ?? []) {
@@ -35,26 +48,31 @@ export class MemoryStore implements Store {
       this.#receipts.set(this.#queued, { ...receipt, q: this.#queued });
     }
     for (const q of change.sent ?? []) this.#receipts.delete(q);
-    return Promise.resolve();
+    // What lies below is not all here.
+    if (!this.below) {
+      await this.#copy?.follow(change, () => Promise.resolve({ rows: [...this.#rows.values()], kept: this.#kept as Record<string, unknown> }));
+    }
   }
 
-  shown(): Promise<void> {
-    return Promise.resolve();
+  async shown(id: string, sure: boolean): Promise<void> {
+    await this.#copy?.mark(id, sure);
   }
 
-  rows(places: number[]): Promise<Row[]> {
-    return Promise.resolve(places.map((n) => this.#rows.get(n)).filter((row) => row !== undefined));
+  async rows(places: number[]): Promise<Row[]> {
+    const here = places.map((n) => this.#rows.get(n)).filter((row) => row !== undefined);
+    const there = places.filter((n) => !this.#rows.has(n));
+    return [...here, ...((await this.below?.rows(there).catch(() => [])) ?? [])];
   }
 
   receipts(): Promise<Receipt[]> {
     return Promise.resolve([...this.#receipts.values()]);
   }
 
-  takeClicks(): Promise<ClickData[]> {
-    return Promise.resolve([]);
+  takeClicks(since: number): Promise<ClickData[]> {
+    return this.below?.takeClicks(since).catch(() => []) ?? Promise.resolve([]);
   }
 
   close(): void {
-    // Nothing is held.
+    this.below?.close();
   }
 }

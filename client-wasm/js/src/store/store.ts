@@ -119,6 +119,9 @@ export class Superseded extends Error {}
 export interface Store {
   /** False: what is written here is gone with the worker. */
   readonly durable: boolean;
+  /** The one that failed and may be well again, and what it has to learn then. */
+  readonly below?: Store | undefined;
+  readonly unwritten?: Change;
   /** Takes over: whoever claimed before writes nothing any more. */
   claim(now: number, config: Config): Promise<void>;
   load(): Promise<Loaded>;

@@ -52,6 +52,7 @@ export async function noteUser(config: Config, key: string, changed: (database: 
       const again = await open();
       if ((await result(users(again).get(place))) === key && changed(nameOf(other)) && !(await forgetting(other))) {
         await result(indexedDB.deleteDatabase(nameOf(other)));
+        await caches.delete(nameOf(other)).catch(() => false);
         await result(users(again).delete(other));
       }
       again.close();

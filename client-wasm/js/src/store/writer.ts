@@ -1,7 +1,8 @@
 /**
  * One transaction at a time; what is asked meanwhile shares the next one.
  *
- * A failed write frees handled rows and is tried once more; then the store is given up.
+ * A failed write frees handled rows and is tried once more; then another store takes over, until the
+ * failed one takes all of it after all.
  */
 import { Superseded, type Change, type Store } from './store.js';
 
@@ -10,22 +11,31 @@ interface Waiter {
   reject: (error: unknown) => void;
 }
 
+/** A store that failed is tried again after so long. */
+const AGAIN_MS = 3_000;
+
 /** What the writer needs its owner for. */
 export interface WriterOwner {
   /** Makes room: the rows that could go, or nothing. */
   free(): Change;
-  /** The store failed for good. Answers with the one to go on with; what was to be written is written there. */
-  failed(error: unknown): Store;
+  /** The store failed. Answers with the one to go on with; what was to be written is written there. */
+  failed(error: unknown, store: Store): Store;
   /** A newer holder wrote: stop. */
   superseded(): void;
 }
 
-/** Adds `b` to `a`, as if written one after the other: a wipe drops what came before it about messages. */
+/**
+ * Adds `b` to `a`, as if written one after the other: a wipe drops what came before it about messages,
+ * and of a message that left only that remains. (Flags are written once their row was read, which
+ * would be after it was deleted.)
+ */
 export function merge(a: Change, b: Change): Change {
+  const left = new Set(b.done?.map(({ n }) => n));
+  const stays = ({ n }: { n: number }): boolean => !left.has(n);
   const join = <T>(before: T[] = [], after: T[] = []): T[] => [...(b.wipe ? [] : before), ...after];
   return {
-    rows: join(a.rows, b.rows),
-    flags: join(a.flags, b.flags),
+    rows: join(a.rows, b.rows).filter(stays),
+    flags: join(a.flags, b.flags).filter(stays),
     done: join(a.done, b.done),
     receipts: join(a.receipts, b.receipts),
     sent: join(a.sent, b.sent),
@@ -44,6 +54,7 @@ export class Writer {
   #waiters: Waiter[] = [];
   #running = false;
   #stopped = false;
+  #again = 0;
 
   constructor(store: Store, owner: WriterOwner) {
     this.store = store;
@@ -100,15 +111,22 @@ export class Writer {
   }
 
   async #attempt(change: Change, strict: boolean): Promise<void> {
+    const { below, unwritten = {} } = this.store;
+    const store = below && Date.now() > this.#again ? below : this.store;
+    const all = merge(store === below ? unwritten : {}, change);
     try {
-      await this.store.write(change, strict);
+      await store.write(all, strict);
+      this.store = store;
     } catch (error) {
       if (error instanceof Superseded) throw error;
       try {
-        await this.store.write(merge(this.#owner.free(), change), strict);
+        await store.write(merge(this.#owner.free(), all), strict);
+        this.store = store;
       } catch (again) {
         if (again instanceof Superseded) throw again;
-        this.store = this.#owner.failed(again);
+        this.#again = Date.now() + AGAIN_MS;
+        setTimeout(() => void this.write({}), AGAIN_MS);
+        if (store === this.store) this.store = this.#owner.failed(again, store);
         await this.store.write(change, strict);
       }
     }

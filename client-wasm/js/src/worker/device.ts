@@ -262,7 +262,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
 
   settled(): void {
     this.#unkept = this.#unkept.filter(({ entries, done }) => {
-      const all = entries.every((entry) => entry.h || entry.gone);
+      // Written after all, or nobody is there who could handle it.
+      const all = this.#writer.store.durable || entries.every((entry) => entry.h || entry.gone || (!entry.p && !this.awaited(entry)));
       if (all) done();
       return !all;
     });
@@ -304,7 +305,10 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     for (const entry of entries) this.#notifier.consider(entry);
     this.#pressure();
     if (!this.#writer.store.durable && entries.length > 0) {
-      await new Promise<void>((done) => this.#unkept.push({ entries, done }));
+      await new Promise<void>((done) => {
+        this.#unkept.push({ entries, done });
+        this.settled();
+      });
     }
   }
 

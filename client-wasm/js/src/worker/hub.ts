@@ -17,9 +17,10 @@ import {
   type ToTab,
   type ToWorker,
 } from '../port/protocol.js';
+import { Copy } from '../store/copy.js';
 import { IdbStore, nameOf, openDatabase } from '../store/idb.js';
 import { MemoryStore } from '../store/memory.js';
-import type { Store } from '../store/store.js';
+import { NOTHING, type Loaded, type Store } from '../store/store.js';
 import { noteUser, socketLock } from '../store/users.js';
 import { Writer } from '../store/writer.js';
 import { Device, type DeviceOwner } from './device.js';
@@ -63,6 +64,7 @@ export class Hub implements DeviceOwner {
   #peers: Peers | undefined;
   #lastTab: ReturnType<typeof setTimeout>[] = [];
   #fatal: ErrorData | undefined;
+  #storageTold = false;
   #ended = false;
 
   /** `at`: since when the worker holds the socket lock, if it does so already. */
@@ -250,18 +252,19 @@ export class Hub implements DeviceOwner {
 
   async #hold(config: Config, core: Promise<void>): Promise<void> {
     if (this.#ended) return;
-    const store = await this.#open(config);
+    // A tab that is a device of its own keeps nothing.
+    const copy = this.tier === 'ephemeral' ? undefined : new Copy(nameOf(this.#key));
+    const { store, loaded } = await this.#open(config, copy);
     await core;
     const writer = new Writer(store, {
       free: () => this.#device?.inbox.free() ?? {},
-      failed: (error) => {
+      failed: (error, below) => {
         this.#storageFailed(error);
-        return new MemoryStore(this.#device?.inbox.remaining());
+        return new MemoryStore(copy, below, this.#device?.inbox.remaining());
       },
       superseded: () => void this.#end(),
     });
     this.#writer = writer;
-    const loaded = await store.load();
     this.#device = new Device(config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
     const came = this.tabs().some((tab) => !tab.returned);
@@ -272,20 +275,23 @@ export class Hub implements DeviceOwner {
     void noteUser(config, this.#key, changed, came).catch(() => undefined);
   }
 
-  async #open(config: Config): Promise<Store> {
-    if (this.tier === 'ephemeral') return new MemoryStore();
+  async #open(config: Config, copy: Copy | undefined): Promise<{ store: Store; loaded: Loaded }> {
+    let idb: IdbStore | undefined;
+    if (!copy) return { store: new MemoryStore(), loaded: NOTHING };
     try {
-      const db = await openDatabase(nameOf(this.#key), () => {
+      const db = await openDatabase(nameOf(this.#key), (wait) => {
         // Deleted under us: a fresh worker goes on from the second copy. Where that is gone too it is a
         // new device, and pages say that things are missing.
-        void this.#end();
+        void this.#end(undefined, wait);
       });
-      const store = new IdbStore(db);
-      await store.claim(Date.now(), config);
-      return store;
+      idb = new IdbStore(db, copy);
+      await idb.claim(Date.now(), config);
+      return { store: idb, loaded: await idb.load() };
     } catch (error) {
       this.#storageFailed(error);
-      return new MemoryStore();
+      // What has no room for anything new can mostly be read.
+      const store = new MemoryStore(copy, idb);
+      return { store, loaded: await store.load() };
     }
   }
 
@@ -294,7 +300,10 @@ export class Hub implements DeviceOwner {
     return new Set([...this.#tabs.keys(), ...this.#waiting.keys()]);
   }
 
+  /** Told once: a store that is nearly full fails now and then. */
   #storageFailed(error: unknown): void {
+    if (this.#storageTold) return;
+    this.#storageTold = true;
     const data: ErrorData = { code: 'storage', detail: String(error) };
     for (const port of this.#ports()) {
       port.postMessage({ t: 'error', error: data } satisfies ToTab);
@@ -315,7 +324,7 @@ export class Hub implements DeviceOwner {
   }
 
   /** Finishes what is being written, sends the tabs away if told where, and dies: the locks fall with it. */
-  async #end(last?: ToTab): Promise<void> {
+  async #end(last?: ToTab, wait = 0): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     try {
@@ -327,7 +336,7 @@ export class Hub implements DeviceOwner {
         for (const port of this.#ports()) port.postMessage(last);
       }
     } finally {
-      this.#scope.close(last !== undefined);
+      setTimeout(() => this.#scope.close(last !== undefined), wait);
     }
   }
 }

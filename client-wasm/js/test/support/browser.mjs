@@ -1,9 +1,9 @@
 // What Node lacks of a browser's storage.
-import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { IDBDatabase, IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { Request, Response, caches, setGlobalOrigin } from 'undici';
 
 setGlobalOrigin('http://localhost/');
-Object.assign(globalThis, { IDBKeyRange, Request, Response, caches });
+Object.assign(globalThis, { IDBDatabase, IDBKeyRange, Request, Response, caches });
 
 /** A browser that never saw this site. */
 export async function freshBrowser() {
