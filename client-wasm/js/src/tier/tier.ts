@@ -69,6 +69,6 @@ export async function diagnose(script: URL): Promise<PushError> {
   }
   return new PushError(
     'worker-blocked',
-    `${at} is there, but the browser does not run it as a worker: the page's Content-Security-Policy needs worker-src 'self'`,
+    `${at} is there, but the browser does not run it as a worker: the page's Content-Security-Policy needs worker-src 'self' and allows trusted-types pulsegate`,
   );
 }
