@@ -1,6 +1,9 @@
 // Tabs of different tiers in one browser, and tabs that can share nothing.
 
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { doubled, heardBy, setStage, titles } from './lib/stage.mjs';
 import { until } from './lib/until.mjs';
@@ -97,4 +100,21 @@ test('without a store a message is acknowledged once a handler returned', async 
   await tab.run('pg.letGo()');
   await until('the ack', async () => (await stage.gateway.funnel(id)).received === 1);
   await closeAll();
+});
+
+test('a person who blocks the data of the site gets messages all the same', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pulsegate-blocked-'));
+  await mkdir(join(folder, 'Default'));
+  await writeFile(join(folder, 'Default/Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }));
+  const blocked = await setStage({ profile: folder, tier: 'shared-worker' });
+  try {
+    const tab = await blocked.open('blocked', { topic: 'news' });
+    assert.match(await tab.run("navigator.locks.request('mine', () => 'granted').catch(String)"), /SecurityError/, 'the browser denies it locks');
+    await blocked.gateway.publish('news', 'nevertheless');
+    await heardBy(tab, 'nevertheless');
+    assert.equal(await tab.run('pg.client.status.tier'), 'ephemeral');
+  } finally {
+    await blocked.stop();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
 });
