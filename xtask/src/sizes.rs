@@ -7,13 +7,14 @@ use crate::house::House;
 use crate::shell::{capture, command, print};
 use crate::{package, system};
 
-/// File of the package, its name in the table, the bar in bytes (1 KB = 1,000 bytes: the stricter reading).
+/// File of the package, its name in the table, the bar in bytes (1 KB = 1,000 bytes: the stricter reading),
+/// and what it may weigh until it is back under its bar.
 ///
-/// Bars: docs/ARCHITECTURE.md, "Budgets".
-const BARS: &[(&str, &str, u64)] = &[
-    ("pulsegate.js", "page bundle", 7_000),
-    ("pulsegate-worker.js", "worker script", 12_000),
-    ("pulsegate-worker.wasm", "wasm", 24_000),
+/// Bars: docs/ARCHITECTURE.md, "Budgets". Why two of them are not held today: docs/decisions/0051-the-worker-script-is-over-its-bar.md.
+const BARS: &[(&str, &str, u64, u64)] = &[
+    ("pulsegate.js", "page bundle", 7_000, 7_100),
+    ("pulsegate-worker.js", "worker script", 12_000, 13_700),
+    ("pulsegate-worker.wasm", "wasm", 24_000, 24_000),
 ];
 
 /// Reads a file and prints the length of its brotli, quality 11: what `brotli -q 11` gives.
@@ -25,22 +26,23 @@ const BROTLI: &str = "const {readFileSync} = require('node:fs'), z = require('no
 /// Prints the table.
 ///
 /// # Errors
-/// When a file is over its bar.
+/// When a file is over what it may weigh.
 pub fn sizes(house: &House) -> Result<(), Failure> {
     system::node()?;
     package::package_if_stale(house)?;
     print(format_args!("{:<14} {:>10} {:>10} {:>10}", "part", "bytes", "brotli", "bar"));
     let mut over = Vec::new();
-    for (file, name, bar) in BARS {
+    for (file, name, bar, most) in BARS {
         let path = house.dist().join(file);
         let plain = fs::metadata(&path).map_err(Failure::io(path.display()))?.len();
         let answer = capture(command("node", &["-e", BROTLI]).arg(&path))?;
         let small: u64 = answer
             .parse()
             .map_err(|_| Failure::new(format!("node did not answer with a number: {answer}")))?;
-        print(format_args!("{name:<14} {plain:>10} {small:>10} {bar:>10}"));
-        if small > *bar {
-            over.push(format!("{name}: {small} of {bar} bytes"));
+        let note = if small > *bar { "  OVER ITS BAR" } else { "" };
+        print(format_args!("{name:<14} {plain:>10} {small:>10} {bar:>10}{note}"));
+        if small > *most {
+            over.push(format!("{name}: {small} of {most} bytes"));
         }
     }
     if over.is_empty() { Ok(()) } else { Err(Failure::new(format!("over the bar: {}", over.join(", ")))) }
