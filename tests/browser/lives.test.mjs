@@ -12,10 +12,11 @@ let keeper;
 let throttled;
 
 before(async () => {
-  // A person's Chromium slows a hidden page down after five minutes: here after ten seconds.
+  // A person's Chromium slows a hidden page down after five minutes: here after ten seconds, or a minute
+  // if it was busy by then.
   stage = await setStage({ flags: ['--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/10'] });
-  // In a window of its own, where nobody brings it to the front again.
-  throttled = await stage.open('throttled', { topic: 'news', quick: '', narrow: '' }, { newWindow: true });
+  // In a window of its own, where nobody brings it to the front again, and with a topic of its own.
+  throttled = await stage.open('throttled', { topic: 'quiet', quick: '', narrow: '' }, { newWindow: true });
   await throttled.run('globalThis.ticks = []; setInterval(() => ticks.push(performance.now()), 100)');
   await hide(stage.browser, throttled);
   keeper = await stage.open('keeper', { topic: 'news', quick: '', narrow: '' }, { newWindow: true });
@@ -25,10 +26,10 @@ after(() => stage?.stop());
 
 let sent = 0;
 /** Publishes so many and waits until the tab that stays has them. */
-async function flow(count, tab = keeper) {
+async function flow(count) {
   const fresh = Array.from({ length: count }, () => `message ${++sent}`);
   for (const title of fresh) await stage.gateway.publishData('news', title);
-  await heardBy(tab, fresh.at(-1));
+  await heardBy(keeper, fresh.at(-1));
   return fresh;
 }
 
@@ -144,14 +145,14 @@ test('a reloaded tab gets again what its handler had not finished, and nothing e
   await tab.close();
 });
 
-test('a tab long hidden, whose own timers tick once a minute, hears at once and stays connected', async (t) => {
-  await until('it to be slowed down', () => throttled.run("document.visibilityState === 'hidden' && performance.now() - (ticks.at(-1) ?? 0) > 3_000"), { within: 60_000 });
+test('a tab long hidden, whose own timers tick once a minute, hears at once and stays connected', { timeout: 120_000 }, async (t) => {
+  await until('it to be slowed down', () => throttled.run("document.visibilityState === 'hidden' && performance.now() - (ticks.at(-1) ?? 0) > 3_000"), { within: 90_000, every: 200 });
   const from = await throttled.run('ticks.length');
   const took = [];
   for (let round = 0; round < 5; round++) {
     const began = performance.now();
-    const [title] = await flow(1);
-    await heardBy(throttled, title);
+    await stage.gateway.publishData('quiet', `round ${round}`);
+    await heardBy(throttled, `round ${round}`);
     took.push(Math.round(performance.now() - began));
   }
   const ticked = (await throttled.run('ticks.length')) - from;
@@ -174,7 +175,8 @@ test('the worker\'s timers, and what a message sets off, are not slowed down whi
   // A handler that waits on a timer of its own, armed by the message.
   await throttled.run('pg.before = () => new Promise((done) => { setTimeout(done, 50); })');
   const began = performance.now();
-  await flow(1, throttled);
+  await stage.gateway.publishData('quiet', 'to a handler that waits');
+  await heardBy(throttled, 'to a handler that waits');
   const took = performance.now() - began;
   t.diagnostic(`a timer of 50 ms armed by a message in the slowed page came after ${Math.round(took)} ms`);
   assert.ok(took < 5_000);
