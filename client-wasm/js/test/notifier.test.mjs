@@ -8,8 +8,12 @@ const { Copy, Inbox, MemoryStore, Writer, Tab, Notifier } =
 
 beforeEach(() => mock.timers.reset());
 
-/** Promises only: time is the test's. */
-const turn = async () => { for (let i = 0; i < 60; i++) await Promise.resolve(); };
+/** Promises only: time is the test's, but for what a pop-up takes to be on the screen. */
+const turn = async () => {
+  for (let i = 0; i < 60; i++) await Promise.resolve();
+  mock.timers.tick(150);
+  for (let i = 0; i < 60; i++) await Promise.resolve();
+};
 
 async function stage({ policy = 'always', rows = [], marks = new Map() } = {}) {
   mock.timers.enable({ apis: ['setTimeout'] });

@@ -119,8 +119,6 @@ export class PageNotifications implements Notifications {
         if (there.some((shown) => dataOf(shown)?.id === m.id)) return true;
       }
       await registration.showNotification(note.title, this.#options(m, tag, again));
-      // The browser answers before it is on the screen, this question not before (M): asked only to wait.
-      await registration.getNotifications({ tag });
       return true;
     } catch (cause) {
       this.#owner.failed(new PushError('notification-failed', `a notification could not be shown: ${String(cause)}`, { cause }));

@@ -16,6 +16,12 @@ const UNSURE_MS = 5_000;
 /** How long the last tab that could show a pop-up has for it. */
 const LAST_MS = 10_000;
 
+/**
+ * Chromium says that a notification is shown 20 to 170 ms before it tells the desktop (M): until then a
+ * `kill -9` takes it along. So long it counts as about to be shown, and the next one waits.
+ */
+const SETTLE_MS = 150;
+
 /** What the notifier needs its owner for. */
 export interface NotifierOwner {
   inbox: Inbox;
@@ -119,6 +125,7 @@ export class Notifier {
       tab.slow = shown === undefined;
       if (shown) {
         this.#live.delete(entry);
+        await new Promise((settled) => setTimeout(settled, SETTLE_MS));
         return inbox.displayed(entry);
       }
       again = true;
