@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { shorten } from './core.mjs';
+import { mangleProps } from './mangle.mjs';
 import { writePackage } from './manifest.mjs';
 import { shrink } from './minify.mjs';
 
@@ -28,24 +29,16 @@ async function buildName() {
 
 const common = {
   bundle: true,
-  minify: true,
   target: 'es2022',
   legalComments: 'none',
   charset: 'utf8',
+  mangleProps,
   logLevel: 'warning',
 };
 const worker = {
   entryPoints: [path('src/worker/main.ts')],
   outfile: `${dist}/pulsegate-worker.js`,
   format: 'iife',
-  // Names that only the worker's own modules say to each other: none of a browser's, and none that
-  // crosses a port or lies in storage.
-  mangleProps: new RegExp(`^(${[
-    'joined', 'welcomed', 'receiptsTaken', 'needToken', 'knownIds', 'missedSince', 'abandoned', 'unshown', 'settle', 'settled',
-    'expire', 'recalls', 'keepCloses', 'listens', 'awaits', 'awaited', 'postLive', 'pump', 'renew', 'superseded', 'replied',
-    'progressed', 'unavailable', 'denied', 'takeClicks', 'displayed', 'showing', 'consider', 'remaining', 'unsubscribed', 'behind',
-    'returned', 'dropped', 'needed', 'beyond',
-  ].join('|')})$`),
   plugins: [{
     name: 'core',
     setup(b) {
@@ -64,7 +57,8 @@ const define = { __BUILD__: JSON.stringify(name), __WASM_HASH__: JSON.stringify(
 
 /** Builds a script; what each module costs in it goes beside the core, for the report of sizes. */
 async function emit(part, options) {
-  const { metafile } = await build({ ...common, define, ...options, metafile: true });
+  await build({ ...common, define, ...options });
+  const { metafile } = await build({ ...common, define, ...options, minify: true, write: false, metafile: true });
   await writeFile(path(`../pkg/${part}.meta.json`), JSON.stringify(metafile));
 }
 

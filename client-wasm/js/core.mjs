@@ -16,7 +16,7 @@ const BROWSERS_HAVE = [
  * not compress.
  */
 export async function shorten(pkg) {
-  const file = `${pkg}/short.wasm`;
+  const file = `${pkg}/short-${process.pid}.wasm`;
   const opt = (...words) => execFileSync(process.execPath, [wasmOpt, ...BROWSERS_HAVE, ...words], { encoding: 'utf8' });
   // Nothing of ours lies below 1 KiB, where Rust puts the far end of the stack.
   // A second round on flat code finds another 150 bytes.
