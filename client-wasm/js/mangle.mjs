@@ -5,7 +5,7 @@
 // holds that; a name it refuses does not belong here.
 const OWN = [
   // Page.
-  'received', 'handlers', 'handlerFailed', 'introduce', 'emit', 'foregroundTold', 'setUp', 'policySet', 'missed', 'usable',
+  'received', 'handlers', 'handlerFailed', 'emit', 'foregroundTold', 'setUp', 'policySet', 'missed',
   // Page and worker.
   'post', 'welcomed', 'sink', 'need', 'gone', 'live',
   // Worker.
