@@ -159,6 +159,7 @@ test('a click may lead to another origin that the app named: it is opened, one t
   stage.bus.click(await stage.bus.see('to another site again'));
   await until('a second tab of it', () => stage.browser.find('page', `${foreign.origin}/there`).length === 2);
   await until('the click to be counted', async () => (await stage.gateway.funnel(again)).clicked === 1);
+  await until('the second click to be heard', () => stage.app.clicks.length === 2);
 });
 
 test('a click may lead nowhere else: the address of a stranger is not opened, and the click is still heard once', async () => {
