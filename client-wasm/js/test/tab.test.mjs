@@ -149,3 +149,16 @@ test('older messages that are offered while a newer one is being read come befor
   await settle();
   assert.deepEqual(late.got(), bodies(1, 3));
 });
+
+test('texts that cannot be read are waited for without a loop that stops the worker', async () => {
+  const { inbox, open, publish } = await stage();
+  const { tab, got } = open();
+  tab.all = true;
+  const { rows } = inbox;
+  inbox.rows = () => Promise.resolve([]);
+  await publish(2);
+  assert.deepEqual(got(), []);
+  inbox.rows = rows;
+  await publish(1);
+  assert.deepEqual(got(), bodies(1, 3));
+});

@@ -179,6 +179,8 @@ export class Tab {
       const rows = await this.#owner.inbox.rows(next).catch(() => undefined);
       // It may have gone, or come back with another place, while the text was read.
       if (!this.listens || !rows) break;
+      // Texts that cannot be read now are none the next moment either; later, or past them with the next one.
+      if (!rows.length && !next.some((entry) => entry.gone)) break;
       // Older ones were offered meanwhile: they come first.
       if ((this.#backlog[0]?.n ?? Infinity) < (next[0]?.n ?? 0)) continue;
       for (const row of rows) {
