@@ -117,7 +117,9 @@ async fn the_demo_page_exists_in_dev_only_and_learns_its_key_from_this_server_on
     let own = world.ask(config(&[("host", "127.0.0.1:8080")])).await;
     assert_eq!(
         own.json(),
-        serde_json::json!({ "url": "http://127.0.0.1:8080", "app": "demo", "key": "pg_demo_k1_all" })
+        serde_json::json!({
+            "url": "http://127.0.0.1:8080", "app": "demo", "key": "pg_demo_k1_all", "token_secret": "c2VjcmV0"
+        })
     );
     assert_eq!(own.header("cache-control"), "no-store");
     assert_eq!(own.header("access-control-allow-origin"), "");
