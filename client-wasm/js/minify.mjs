@@ -1,6 +1,5 @@
-// What browsers download, shorter: classes become closures (`seal.mjs`), esbuild shortens names and syntax,
-// terser finds what esbuild leaves: functions called once, values known at build time, arguments nobody reads.
-import { transform } from 'esbuild';
+// What browsers download, shorter: classes become closures (`seal.mjs`), terser finds the rest: functions
+// called once, values known at build time, arguments nobody reads, short names.
 import { minify } from 'terser';
 import { seal } from './seal.mjs';
 
@@ -9,13 +8,17 @@ import { seal } from './seal.mjs';
  * getter has an effect, and nothing reads `arguments` or the `length` of a function.
  */
 const COMPRESS = {
-  ecma: 2022, passes: 3, toplevel: true, keep_fargs: false,
-  unsafe_arrows: true, unsafe_methods: true, pure_getters: true, hoist_funs: true,
+  ecma: 2022, passes: 3, toplevel: true, keep_fargs: false, hoist_funs: false,
+  unsafe_arrows: true, unsafe_methods: true, pure_getters: true,
 };
 
-/** The same program, a bundle of esbuild's, shorter; a `module` keeps its exports. */
+/**
+ * The same program, a bundle of esbuild's, shorter. A `module` keeps its exports; a script, the worker's, hears
+ * no symbol from an app, so that `String(x)` may be `"" + x` there (`unsafe`).
+ */
 export async function shrink(bundle, { module }) {
-  const { code } = await transform(seal(bundle), { minify: true, target: 'es2022', legalComments: 'none', charset: 'utf8' });
-  const small = await minify(code, { module, compress: COMPRESS, mangle: { toplevel: true }, format: { ecma: 2022 } });
+  const small = await minify(seal(bundle), {
+    module, compress: { ...COMPRESS, unsafe: !module }, mangle: { toplevel: true }, format: { ecma: 2022 },
+  });
   return small.code;
 }

@@ -10,10 +10,10 @@ use crate::{package, system};
 /// File of the package, its name in the table, the bar in bytes (1 KB = 1,000 bytes: the stricter reading),
 /// and what it may weigh until it is back under its bar.
 ///
-/// Bars: docs/ARCHITECTURE.md, "Budgets". Why two of them are not held today: docs/decisions/0051-the-worker-script-is-over-its-bar.md.
+/// Bars: docs/ARCHITECTURE.md, "Budgets". Why one of them is not held today: docs/decisions/0051-the-worker-script-is-over-its-bar.md.
 const BARS: &[(&str, &str, u64, u64)] = &[
-    ("pulsegate.js", "page bundle", 7_000, 7_100),
-    ("pulsegate-worker.js", "worker script", 12_000, 13_700),
+    ("pulsegate.js", "page bundle", 7_000, 7_000),
+    ("pulsegate-worker.js", "worker script", 12_000, 13_300),
     ("pulsegate-worker.wasm", "wasm", 24_000, 24_000),
 ];
 
