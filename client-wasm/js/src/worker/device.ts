@@ -89,7 +89,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
       loaded.fleeting,
       loaded.lost,
     );
-    this.link = new Link(config, writer.store.durable, this);
+    // A device that is known goes on as what it is, also while nothing can be written.
+    this.link = new Link(config, writer.store.durable || loaded.identity !== null, this);
     this.#tokens = new Tokens(config.user, tabs, this);
     this.inbox.expire();
     setInterval(() => this.inbox.expire(), 60_000);
