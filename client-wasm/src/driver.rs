@@ -1,15 +1,15 @@
 //! The driver: inputs in, effects out, one timer.
 
-use crate::host::{Host, clear_timeout, kind, performance_now, set_timeout};
+use crate::host::{Host, kind, performance_now};
 use crate::perform;
 use crate::socket::{ABNORMAL, Event, Socket};
+use gloo_timers::callback::Timeout;
 use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use wasm_bindgen::prelude::*;
+use std::rc::Rc;
 
 /// One device's connection.
 pub struct Core {
@@ -21,9 +21,8 @@ struct Driver {
     url: String,
     session: RefCell<ClientSession>,
     sockets: RefCell<Vec<(u32, Socket)>>,
-    /// What the one timer calls: made once, because each closure is glue and memory.
-    tick: Closure<dyn FnMut(JsValue)>,
-    timer: Cell<f64>,
+    /// The one timer; arming it anew frees the one before, also out of its own call.
+    timer: RefCell<Option<Timeout>>,
     /// A socket the browser refused to open.
     refused: Cell<Option<u32>>,
     /// What was said while the session was at work: a host may answer in the same breath.
@@ -55,20 +54,12 @@ impl Core {
         let ephemeral = !next().is_empty();
         let config = Config { app, agent, tokens, ephemeral, silence_s: 0, recent: 0, seed: seed.to_bits() };
         Self {
-            driver: Rc::new_cyclic(|driver: &Weak<Driver>| Driver {
+            driver: Rc::new(Driver {
                 host,
                 url,
                 session: RefCell::new(ClientSession::new(now(), config)),
                 sockets: RefCell::default(),
-                tick: {
-                    let driver = driver.clone();
-                    Closure::new(move |_| {
-                        if let Some(driver) = driver.upgrade() {
-                            driver.happened(Input::Elapsed);
-                        }
-                    })
-                },
-                timer: Cell::default(),
+                timer: RefCell::default(),
                 refused: Cell::default(),
                 said: RefCell::default(),
                 identity: RefCell::default(),
@@ -287,14 +278,19 @@ impl Driver {
     }
 
     /// One timer, for the next deadline.
-    fn arm(&self, deadline: Option<Deadline>) {
-        clear_timeout(self.timer.get());
-        if let Some(Deadline { at, .. }) = deadline {
+    fn arm(self: &Rc<Self>, deadline: Option<Deadline>) {
+        let timer = deadline.map(|Deadline { at, .. }| {
             // Rounded up: a timer that fires early would only be armed again.
             let wait = at.millis_since(now()) + 1;
             let wait = u32::try_from(wait).unwrap_or(LONGEST_TIMEOUT_MS).min(LONGEST_TIMEOUT_MS);
-            self.timer.set(set_timeout(self.tick.as_ref().unchecked_ref(), wait));
-        }
+            let driver = Rc::downgrade(self);
+            Timeout::new(wait, move || {
+                if let Some(driver) = driver.upgrade() {
+                    driver.happened(Input::Elapsed);
+                }
+            })
+        });
+        self.timer.replace(timer);
     }
 }
 

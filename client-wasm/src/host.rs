@@ -3,7 +3,7 @@
 //! One function with a kind instead of one a subject, because each costs every visitor its glue on
 //! both sides. The kinds are the contract with `js/src/worker/link.ts`.
 
-use js_sys::{Function, Uint8Array};
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -15,14 +15,6 @@ extern "C" {
     /// not name are empty. Text is `bytes` in UTF-8.
     #[wasm_bindgen(method)]
     pub fn tell(this: &Host, kind: u32, x: f64, y: f64, bytes: Uint8Array);
-
-    /// Calls `tick` once, `ms` milliseconds from now.
-    #[wasm_bindgen(js_name = setTimeout)]
-    pub fn set_timeout(tick: &Function, ms: u32) -> f64;
-
-    /// Calls it not.
-    #[wasm_bindgen(js_name = clearTimeout)]
-    pub fn clear_timeout(timer: f64);
 
     /// Milliseconds since the worker began: monotonic, and there in every kind of worker.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
