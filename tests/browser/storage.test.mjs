@@ -143,6 +143,7 @@ test('a frame in another site has a device of its own: its storage is partitione
   await heardBy(framed, 'to both');
   assert.notEqual(await registrationOf(framed), await registrationOf(own));
   assert.equal(await framed.run('pg.client.status.tier'), 'shared-worker');
+  await stage.bus.see('to both');
   assert.equal(stage.bus.times('to both'), 1, 'shown by the one with permission');
   await outer.close();
   await own.close();
