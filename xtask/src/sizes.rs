@@ -13,7 +13,7 @@ use crate::{package, system};
 /// Bars: docs/ARCHITECTURE.md, "Budgets". Why one of them is not held today: docs/decisions/0051-the-worker-script-is-over-its-bar.md.
 const BARS: &[(&str, &str, u64, u64)] = &[
     ("pulsegate.js", "page bundle", 7_000, 7_000),
-    ("pulsegate-worker.js", "worker script", 12_000, 13_300),
+    ("pulsegate-worker.js", "worker script", 12_000, 13_400),
     ("pulsegate-worker.wasm", "wasm", 24_000, 24_000),
 ];
 
