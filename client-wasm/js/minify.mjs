@@ -12,13 +12,8 @@ const COMPRESS = {
   unsafe_arrows: true, unsafe_methods: true, pure_getters: true,
 };
 
-/**
- * The same program, a bundle of esbuild's, shorter. A `module` keeps its exports; a script, the worker's, hears
- * no symbol from an app, so that `String(x)` may be `"" + x` there (`unsafe`).
- */
+/** The same program, a bundle of esbuild's, shorter; a `module` keeps its exports. */
 export async function shrink(bundle, { module }) {
-  const small = await minify(seal(bundle), {
-    module, compress: { ...COMPRESS, unsafe: !module }, mangle: { toplevel: true }, format: { ecma: 2022 },
-  });
+  const small = await minify(seal(bundle), { module, compress: COMPRESS, mangle: { toplevel: true }, format: { ecma: 2022 } });
   return small.code;
 }
