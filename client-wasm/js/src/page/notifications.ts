@@ -26,6 +26,8 @@ export class PageNotifications implements Notifications {
   db = '';
   #foreground: ForegroundPolicy = 'hidden-only';
   #registration: ServiceWorkerRegistration | undefined;
+  /** The last pop-up asked for. */
+  #showing: Promise<void> | undefined;
   #setup: Promise<void> | undefined;
   readonly #owner: NotificationsOwner;
 
@@ -118,7 +120,7 @@ export class PageNotifications implements Notifications {
         const there = await registration.getNotifications({ tag });
         if (there.some((shown) => dataOf(shown)?.id === m.id)) return true;
       }
-      await registration.showNotification(note.title, this.#options(m, tag, again));
+      await (this.#showing = registration.showNotification(note.title, this.#options(m, tag, again)));
       return true;
     } catch (cause) {
       this.#owner.failed(new PushError('notification-failed', `a notification could not be shown: ${String(cause)}`, { cause }));
@@ -130,6 +132,8 @@ export class PageNotifications implements Notifications {
   async close(ids: string[] | undefined, db: string): Promise<void> {
     // Right after the page was loaded the service worker may still have to be found.
     if (this.permission === 'granted') await this.setUp().catch(() => undefined);
+    // What is on its way is not listed yet.
+    await Promise.allSettled([this.#showing]);
     for (const shown of (await this.#registration?.getNotifications()) ?? []) {
       const data = dataOf(shown);
       if (data?.db === db && (!ids || ids.includes(data.id))) shown.close();
