@@ -30,6 +30,11 @@ beforeEach(() => { stage.app.heard.length = 0; });
 
 const permit = (setting) => stage.browser.send('Browser.setPermission', { permission: { name: 'notifications' }, setting, origin: stage.app.origin });
 const permission = (tab) => tab.run('pg.client.notifications.permission');
+const waiting = (tab) => tab.run(`indexedDB.databases().then((all) => Promise.all(all.filter(({ name }) => name.startsWith('pulsegate-')).map(({ name }) => new Promise((resolve) => {
+  indexedDB.open(name).onsuccess = ({ target: { result: db } }) => {
+    db.transaction('inbox').objectStore('inbox').count().onsuccess = ({ target }) => { db.close(); resolve(target.result); };
+  };
+})))).then((counts) => counts.reduce((sum, count) => sum + count, 0))`);
 const policy = (tab, value) => tab.run(`pg.client.notifications.foreground = ${JSON.stringify(value)}; 0`);
 const policyOf = (tab) => tab.run('pg.client.notifications.foreground');
 
@@ -73,6 +78,7 @@ test('permission taken away while the page runs: handlers go on, nothing pops up
   await until('permission to be gone', async () => (await permission(first)) === 'denied');
   await stage.gateway.publish('news', 'denied again');
   await heardBy(first, 'denied again');
+  await until('the worker to know that nothing will pop up', async () => (await waiting(first)) === 0);
   await permit('granted');
   await until('permission', async () => (await permission(first)) === 'granted');
   await stage.gateway.publish('news', 'allowed again');

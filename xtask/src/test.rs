@@ -94,7 +94,7 @@ pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
 impl Part {
     /// Whether it runs beside the browser tests: it starts programs and waits for them, as they do.
     fn waits_beside(self) -> bool {
-        matches!(self, Self::Js | Self::Firefox | Self::Bundler)
+        matches!(self, Self::Js | Self::Bundler)
     }
 
     /// The folder of its npm package, for a part that is one.

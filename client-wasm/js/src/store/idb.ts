@@ -15,10 +15,11 @@ const CLEARED_MS = 1_000;
 export const nameOf = (key: string): string => `pulsegate-${key}`;
 
 /** Opens a device's database. `gone` is called when somebody deletes it or it breaks, with how long to wait before it is made anew. */
-export function openDatabase(name: string, gone: (wait?: number) => void): Promise<IDBDatabase> {
+export function openDatabase(name: string, gone: (wait?: number) => void, make = true): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name, 1);
     request.onupgradeneeded = () => {
+      if (!make) return request.transaction?.abort();
       const db = request.result;
       db.createObjectStore('inbox', { keyPath: 'n' }).createIndex('id', 'id');
       db.createObjectStore('done', { keyPath: 'n' });

@@ -48,7 +48,7 @@ export function serveNotifications(): void {
   });
   scope.addEventListener('notificationclose', (event: NotificationEventLike) => {
     const data = dataOf(event.notification);
-    if (data) event.waitUntil(note(data, DISMISSED, '').then((db) => report(db)));
+    if (data) event.waitUntil(note(data, DISMISSED, '').then(report, () => undefined));
   });
 }
 
@@ -82,10 +82,10 @@ async function clicked(data: NotificationData, action: string): Promise<void> {
   const moved = there && !foreign
     ? there.focus().catch(() => undefined)
     : scope.clients.openWindow(url || scope.location.origin).catch(() => undefined);
-  const db = await note(data, CLICKED, action, foreign && opened ? undefined : click);
+  const db = await note(data, CLICKED, action, foreign && opened ? undefined : click).catch(() => undefined);
   const opener = await moved;
   (there ?? (opener as WindowClient | null | undefined))?.postMessage({ pulsegate: 'click', db: data.db });
-  await report(db);
+  if (db) await report(db);
 }
 
 /** The tab that shows the URL; for a click that goes nowhere any tab, one that is seen first. */
@@ -95,9 +95,12 @@ export function choose<T extends { url: string; visibilityState: string }>(windo
   return windows.find((w) => w.visibilityState === 'visible') ?? windows[0];
 }
 
-/** In one transaction: the receipt, the click that waits for its tab, and that the message needs no pop-up any more. */
+/**
+ * In one transaction: the receipt, the click that waits for its tab, and that the message needs no pop-up
+ * any more. A device that is gone, with its database, is not made anew for that.
+ */
 async function note(data: NotificationData, stage: number, action: string, click?: ClickData): Promise<IDBDatabase> {
-  const db = await openDatabase(data.db, () => undefined);
+  const db = await openDatabase(data.db, () => undefined, false);
   const tx = db.transaction(['inbox', 'receipts', 'clicks'], 'readwrite', { durability: 'strict' });
   tx.objectStore('receipts').put({ id: data.id, stage, at: Date.now(), action });
   if (click) tx.objectStore('clicks').put(click);
