@@ -68,7 +68,12 @@ async fn a_cursor_ahead_of_the_store_is_told_a_gap() {
     world.backend.to_topic("t", "two").await;
     let told = back.link.take("a Gap", gap).await;
     assert_eq!((told.log.as_str(), told.reason()), ("topic:t", Reason::CursorAhead));
-    assert_eq!(back.text().await, "two");
+    let mut text = back.text().await;
+    // Its ack may not be written yet: a redelivery may repeat, and a device knows it by its id.
+    if text == "one" {
+        text = back.text().await;
+    }
+    assert_eq!(text, "two");
 }
 
 #[tokio::test]
