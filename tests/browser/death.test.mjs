@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { processOf, spoil } from './lib/renderer.mjs';
-import { doubled, heardBy, setStage, titles } from './lib/stage.mjs';
+import { setStage } from './lib/stage.mjs';
+import * as holder from './lib/holder.mjs';
 import { until } from './lib/until.mjs';
 
 const TABS = 4;
@@ -21,33 +22,8 @@ beforeEach(async () => {
 
 after(() => stage?.stop());
 
-/**
- * Does something with the worker that holds the socket, and lets go of it: a worker that is started in
- * the place of one with a debugger waits for that debugger.
- */
-async function withWorker(what) {
-  const [info] = await until('a shared worker', () => {
-    const found = stage.browser.find('shared_worker', 'pulsegate-worker.js');
-    return found.length > 0 && found;
-  });
-  const worker = await stage.browser.attach(info.targetId);
-  try {
-    return await what(worker);
-  } finally {
-    await worker.detach();
-  }
-}
-
-/** Publishes, waits until every tab heard it once, and returns how long the slowest took. */
-async function reachesAll(title, within = 15_000) {
-  const from = performance.now();
-  await stage.gateway.publish('news', title);
-  await Promise.all(tabs.map((tab) => heardBy(tab, title, { within }).catch(async (fault) => { throw new Error(`${fault.message}: ${await stage.tell(tab)}`); })));
-  const took = Math.round(performance.now() - from);
-  for (const tab of tabs) assert.deepEqual(doubled(await titles(tab)), [], 'heard twice');
-  return took;
-}
-
+const withWorker = (what) => holder.withWorker(stage, what);
+const reachesAll = (title, within) => holder.reachesAll(stage, tabs, title, within);
 const oneSocket = () => until('one socket', async () => (await stage.gateway.connections()) === 1 && stage.network.links === 1);
 
 test('after a trap in the core the next message reaches every tab once', async (t) => {
