@@ -92,7 +92,7 @@ impl Driver {
         let identity = self.storage.identity();
         let mut deadline = self.handle(Input::Identity(Box::new(identity)));
         loop {
-            let due = deadline.map(|at| self.origin + at.since_origin());
+            let due = deadline.map(|at| self.origin + at.since_origin() / self.options.speed);
             let elapsed = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -138,7 +138,7 @@ impl Driver {
     }
 
     fn feed(&mut self, input: Input<'_>) -> Option<Instant> {
-        let now = Instant::new(self.origin.elapsed());
+        let now = Instant::new(self.origin.elapsed() * self.options.speed);
         let effects = self.session.handle(now, input);
         let deadline = effects.deadline().map(|deadline| deadline.at);
         for effect in effects.collect::<Vec<_>>() {

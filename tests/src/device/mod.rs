@@ -39,6 +39,8 @@ pub struct Options {
     pub silence_s: u32,
     /// Jitter of reconnects.
     pub seed: u64,
+    /// How many seconds of its own clock pass in one of the wall's. A gateway beside it must live as fast.
+    pub speed: u32,
     /// Whether the messages themselves are kept in [`View::shown`]; the counts always are.
     pub keep_shown: bool,
 }
@@ -54,13 +56,20 @@ impl Options {
     #[must_use]
     pub fn new(gateway: SocketAddr, tokens: impl Fn() -> String + Send + Sync + 'static) -> Self {
         let tokens: Tokens = Arc::new(move || Some((tokens(), UnixMs::ZERO)));
-        Self { gateway, tokens: Some(tokens), silence_s: 0, seed: 1, keep_shown: true }
+        Self { gateway, tokens: Some(tokens), silence_s: 0, seed: 1, speed: 1, keep_shown: true }
     }
 
     /// Another seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Lives faster than the wall clock.
+    #[must_use]
+    pub fn speed(mut self, speed: u32) -> Self {
+        self.speed = speed;
         self
     }
 
