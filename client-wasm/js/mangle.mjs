@@ -12,7 +12,7 @@ const OWN = [
   'joined', 'awaited', 'dropped', 'settled', 'progressed', 'keep', 'receiptsTaken', 'needToken', 'knownIds', 'known', 'missedSince',
   'beyond', 'replaced', 'displayed', 'showing', 'abandoned', 'unshown', 'touch', 'settle', 'expire', 'free', 'remaining', 'maybe',
   'tell', 'consider', 'seen', 'keepCloses', 'replied', 'wants', 'listens', 'awaits', 'behind', 'offer', 'postLive', 'pump', 'leave',
-  'renew', 'unsubscribed', 'wish', 'superseded', 'recalls', 'returned', 'needed', 'watch', 'resting', 'relay',
+  'renew', 'unsubscribed', 'wish', 'superseded', 'recalls', 'returned', 'needed', 'watch', 'relay',
 ];
 
 export const mangleProps = new RegExp(`^(${OWN.join('|')})$`);

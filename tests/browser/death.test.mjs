@@ -8,8 +8,8 @@ import * as holder from './lib/holder.mjs';
 import { until } from './lib/until.mjs';
 
 const TABS = 4;
-/** How long a tab's own pings take to find a worker that hangs. */
-const PINGS_MS = 10_000;
+/** What is promised: the next message reaches all who live within so long. */
+const GONE_MS = 2_000;
 let stage;
 let tabs;
 
@@ -31,8 +31,8 @@ test('after a trap in the core the next message reaches every tab once', async (
   const took = await reachesAll('the core trapped');
   await oneSocket();
   for (const tab of tabs) assert.deepEqual(await tab.run('pg.errors'), [], 'one death is no error');
-  t.diagnostic(`the slowest of ${TABS} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < PINGS_MS, 'noticed, not found out by pings');
+  t.diagnostic(`the slowest of ${TABS} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not found out by pings: ${took} ms`);
 });
 
 test('after the death of its process the next message reaches every tab in another process once', async (t) => {
@@ -44,8 +44,8 @@ test('after the death of its process the next message reaches every tab in anoth
   process.kill(pid, 'SIGKILL');
   const took = await reachesAll('the process was killed');
   await oneSocket();
-  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < PINGS_MS, 'noticed, not found out by pings');
+  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not found out by pings: ${took} ms`);
 });
 
 test('three deaths in a minute are told, and tried again after a while', async () => {

@@ -40,14 +40,14 @@ async function topicsOf(registration) {
   return (await answer.json()).topics.map(({ topic }) => topic);
 }
 
-/** Rows of the inbox, read in the page from the worker's database. */
+/** Unhandled rows of the inbox, read in the page from the worker's database. (Handled ones may be kept for tabs at rest.) */
 const inbox = (tab) => tab.run(`(async () => {
   const name = (await indexedDB.databases()).map(({ name }) => name).find((name) => name.startsWith('pulsegate-'));
   const db = await new Promise((done) => { const asked = indexedDB.open(name); asked.onsuccess = () => done(asked.result); });
-  const counted = db.transaction('inbox').objectStore('inbox').count();
-  const count = await new Promise((done) => { counted.onsuccess = () => done(counted.result); });
+  const read = db.transaction('inbox').objectStore('inbox').getAll();
+  const rows = await new Promise((done) => { read.onsuccess = () => done(read.result); });
   db.close();
-  return count;
+  return rows.filter(({ h }) => h === 0).length;
 })()`);
 
 test('a handler that throws is told as an error, and the message goes to the next tab that has one', async () => {
@@ -75,7 +75,7 @@ test('a handler that never returns holds up its own tab after 64 messages, and n
   assert.deepEqual(await titles(quick), all);
   assert.equal(await stuck.run('pg.began'), 64, 'its credit');
   await stuck.close();
-  await until('the inbox to be empty', async () => (await inbox(quick)) === 0);
+  await until('the inbox to hold nothing unhandled', async () => (await inbox(quick)) === 0);
   await quick.close();
 });
 

@@ -56,6 +56,22 @@ test('a notification that popped up never, or twice, is named', () => {
   assert.match(judge({ ...QUIET, times: () => 2 }).join(), /popped up 2 times/);
 });
 
+test('storage-lost ends the claim where a worker died on a full disk, and is a fault elsewhere', () => {
+  const { ledger, say, judge } = scene();
+  ledger.sending('ann', false);
+  say('gap', { log: 'inbox', reason: 'storage-lost' });
+  assert.match(judge().join(), /told of a gap in inbox: storage-lost/);
+  const full = scene();
+  full.ledger.full();
+  full.ledger.sending('ann', false);
+  full.ledger.died();
+  full.say('gap', { log: 'inbox', reason: 'storage-lost' });
+  assert.deepEqual(full.judge(), []);
+  full.say('listening');
+  full.ledger.sending('ann', false);
+  assert.match(full.judge().join(), /message 1 to ann was handled by nobody/);
+});
+
 test('a gap is no fault where the worker died that knew of a resting page, and one elsewhere', () => {
   const { ledger, say, judge } = scene();
   ledger.rests(0);

@@ -7,9 +7,9 @@ import { doubled, heardBy, setStage, titles } from './lib/stage.mjs';
 import { until } from './lib/until.mjs';
 
 const TABS = 5;
-/** A holder's silence before its lock is stolen, and how long a tab's own pings take to find a dead worker. */
-const STEAL_MS = 6_000;
-const PINGS_MS = 10_000;
+/** What is promised: a message to all who live so long after the leader went, and after it stopped without a word. */
+const GONE_MS = 2_000;
+const STOPPED_MS = 8_000;
 let stage;
 let tabs;
 
@@ -72,8 +72,8 @@ test('after the leader was closed the next message reaches every live tab once',
   await tabs.shift().close();
   const took = await reaches(tabs, 'the leader is gone');
   await onceEach(tabs, 'the leader is gone');
-  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < STEAL_MS, 'noticed, not waited for');
+  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not waited for: ${took} ms`);
 });
 
 test('after a leader that was told to freeze the next message reaches every live tab once, and the frozen one when it wakes', async (t) => {
@@ -87,8 +87,8 @@ test('after a leader that was told to freeze the next message reaches every live
   await heardBy(leader, 'still frozen');
   assert.deepEqual((await titles(leader)).slice(-2), ['the leader froze', 'still frozen'], 'in order');
   await onceEach([leader], 'the leader froze');
-  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < STEAL_MS, 'noticed, not waited for');
+  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not waited for: ${took} ms`);
 });
 
 test('after a stop of the leader\'s process the next message reaches every live tab once, and the stopped one when it wakes', async (t) => {
@@ -109,8 +109,8 @@ test('after a stop of the leader\'s process the next message reaches every live 
   await reaches(tabs, 'all awake');
   for (const tab of tabs) await onceEach([tab], 'all awake');
   await until('one socket', async () => (await stage.gateway.connections()) === 1);
-  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms (aim 8000)`);
-  assert.ok(took < PINGS_MS, 'its lock was stolen before tabs count it as dead');
+  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < STOPPED_MS, `its lock was stolen before tabs count it as dead: ${took} ms`);
 });
 
 test('after a trap in the leader\'s core the next message reaches every live tab once', async (t) => {
@@ -119,8 +119,8 @@ test('after a trap in the leader\'s core the next message reaches every live tab
   const took = await reaches(tabs, 'the core trapped');
   await onceEach(tabs, 'the core trapped');
   assert.ok((await leader.run('pg.states')).includes('connecting:the worker died and is started again'));
-  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < STEAL_MS, 'noticed, not waited for');
+  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not waited for: ${took} ms`);
 });
 
 test('after the death of the leader\'s process the next message reaches every live tab once', async (t) => {
@@ -129,8 +129,8 @@ test('after the death of the leader\'s process the next message reaches every li
   tabs = tabs.filter((tab) => tab !== leader);
   const took = await reaches(tabs, 'the process was killed');
   await onceEach(tabs, 'the process was killed');
-  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms (aim 2000)`);
-  assert.ok(took < STEAL_MS, 'noticed, not waited for');
+  t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not waited for: ${took} ms`);
 });
 
 test('a leader in the back/forward cache stays cached, gives the socket away and catches up', async (t) => {
@@ -148,5 +148,32 @@ test('a leader in the back/forward cache stays cached, gives the socket away and
   await reaches(tabs, 'back again');
   for (const tab of tabs) await onceEach([tab], 'back again');
   await onceEach([leader], 'the leader is elsewhere');
-  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms (aim 2000)`);
+  t.diagnostic(`the slowest of ${others.length} tabs heard the next message after ${took} ms`);
+  assert.ok(took < GONE_MS, `noticed, not waited for: ${took} ms`);
 });
+
+test('while a tab of somebody is open nothing of theirs is wiped, whoever of their tabs leads and whoever came after them', async () => {
+  const registration = (tab) => tab.run('pg.client.status.registration');
+  const databases = (tab) => tab.run("indexedDB.databases().then((all) => all.map(({ name }) => name).filter((name) => name.startsWith('pulsegate-')).length)");
+  const [first, second] = [await open('pia', { user: 'pia', topic: 'pia' }), await open('pia too', { user: 'pia', topic: 'pia' })];
+  const device = await registration(first);
+  const quin = await open('quin', { user: 'quin', topic: 'quin' });
+  const before = await databases(quin);
+  await until('what wipes her to wait behind her second tab', () => quin.run(`navigator.locks.query().then(({ held, pending }) =>
+    held.some(({ name }) => name.startsWith('pulsegate-socket') && pending.filter((one) => one.name === name).length === 2))`));
+  await first.close();
+  await heardBy(second, await said('pia', 'to her second tab'));
+  const third = await open('pia again', { user: 'pia', topic: 'pia' });
+  await second.close();
+  await heardBy(third, await said('pia', 'to her third tab'));
+  assert.equal(await registration(third), device, 'the same device');
+  assert.deepEqual(await third.run('pg.gaps'), []);
+  await third.close();
+  await until('her database to go with her last tab', async () => (await databases(quin)) < before);
+  await quin.close();
+});
+
+async function said(topic, title) {
+  await stage.gateway.publish(topic, title);
+  return title;
+}

@@ -66,6 +66,8 @@ export interface Kept {
   foreground: ForegroundPolicy;
   /** Messages whose shown notification has yet to be taken back. */
   closes: string[];
+  /** Until then a page at rest may come back and ask for what others handled meanwhile, Unix ms. */
+  rests: number;
 }
 
 /** Everything that is loaded when a worker starts. */
@@ -91,6 +93,7 @@ export const NOTHING: Loaded = {
   done: [],
   receipts: [],
   closes: [],
+  rests: 0,
   shown: new Map(),
 };
 

@@ -48,14 +48,20 @@ export async function noteUser(config: Config, key: string, changed: (database: 
   for (const [i, name] of names.entries()) {
     const other = name as string;
     if (places[i] !== place || other === key) continue;
-    void navigator.locks.request(socketLock(other), async () => {
-      const again = await open();
-      if ((await result(users(again).get(place))) === key && changed(nameOf(other)) && !(await forgetting(other))) {
-        await result(indexedDB.deleteDatabase(nameOf(other)));
-        await caches.delete(nameOf(other)).catch(() => false);
-        await result(users(again).delete(other));
-      }
-      again.close();
-    });
+    const lock = socketLock(other);
+    const wipe = () =>
+      navigator.locks.request(lock, { mode: 'shared' }, async () => {
+        // Where there is no SharedWorker its tabs wait in this line too, and live: after them.
+        const { pending = [] } = await navigator.locks.query();
+        if (pending.some(({ name, mode }) => name === lock && mode === 'exclusive')) return void wipe();
+        const again = await open();
+        if ((await result(users(again).get(place))) === key && changed(nameOf(other)) && !(await forgetting(other))) {
+          await result(indexedDB.deleteDatabase(nameOf(other)));
+          await caches.delete(nameOf(other)).catch(() => false);
+          await result(users(again).delete(other));
+        }
+        again.close();
+      });
+    void wipe();
   }
 }

@@ -61,7 +61,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   #forgetting: (() => void)[] = [];
   /** A tab came after the device was to be forgotten: it wants a new one. */
   #fresh = false;
-  readonly #resting = new Set<Tab>();
+  /** Until then somebody may be at rest, Unix ms. */
+  #rests: number;
   /** Batches whose ack waits for handlers, where nothing is kept. */
   #unkept: { entries: Entry[]; done: () => void }[] = [];
 
@@ -93,12 +94,16 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     this.link = new Link(config, writer.store.durable || loaded.identity !== null, this);
     this.#tokens = new Tokens(config.user, tabs, this);
     this.inbox.expire();
-    setInterval(() => this.inbox.expire(), 60_000);
+    setInterval(() => {
+      this.inbox.expire();
+      this.inbox.settle();
+    }, 60_000);
     setTimeout(() => {
       this.#returning = false;
       this.inbox.settle();
-      // Whoever led before may be at rest itself, or its process stopped.
-    }, owner.tier === 'leader' ? REST_MS : RETURN_MS);
+    }, RETURN_MS);
+    // Whoever led before may be at rest itself, or its process stopped.
+    this.#rests = owner.tier === 'leader' ? Date.now() + REST_MS : loaded.rests;
     this.link.begin(loaded, this.inbox.knownIds());
     void this.#report();
   }
@@ -112,7 +117,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     tab.post({ t: 'foreground', policy: this.foreground });
     this.#activity();
     this.#shows(tab);
-    tab.pump();
+    // Before anything newer is posted to it.
+    tab.offer();
     this.status();
   }
 
@@ -120,11 +126,8 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   left(tab: Tab, frozen: boolean): void {
     this.topics.gone(tab);
     if (frozen) {
-      this.#resting.add(tab);
-      setTimeout(() => {
-        this.#resting.delete(tab);
-        this.inbox.settle();
-      }, REST_MS);
+      this.#rests = Date.now() + REST_MS;
+      void this.#writer.write({ kept: { rests: this.#rests } });
     }
     for (const entry of tab.out) this.inbox.abandoned(entry);
     this.#activity(frozen && this.#owner.tabs().length === 0);
@@ -243,10 +246,11 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   }
 
   needed(entry: Entry): boolean {
-    const few = this.inbox.count < REST_MESSAGES;
-    const { tier } = this.#owner;
-    if (this.#returning && (few || tier !== 'leader')) return true;
-    return [...this.#owner.tabs(), ...(few ? this.#resting : [])].some((tab) => tab.awaits(entry));
+    return (
+      this.#returning ||
+      (Date.now() < this.#rests && this.inbox.count < REST_MESSAGES) ||
+      this.#owner.tabs().some((tab) => tab.awaits(entry))
+    );
   }
 
   awaited(entry: Entry): boolean {

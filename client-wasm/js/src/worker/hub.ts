@@ -34,6 +34,8 @@ const CLOSE_SOCKET_MS = 5_000;
 const CLOSE_WORKER_MS = 10_000;
 /** A holder says so often that it lives, to tabs that cannot ask it. */
 const LEAD_MS = 2_000;
+/** Who is there now is written down again so long after it failed. */
+const NOTE_MS = 3_000;
 
 /** The worker around a hub. */
 export interface Scope {
@@ -272,7 +274,9 @@ export class Hub implements DeviceOwner {
       this.all({ t: 'close', db });
       return this.#tabs.size > 0;
     };
-    void noteUser(config, this.#key, changed, came).catch(() => undefined);
+    // Also once a full disk has room again.
+    const note = (): void => void noteUser(config, this.#key, changed, came).catch(() => setTimeout(note, NOTE_MS));
+    note();
   }
 
   async #open(config: Config, copy: Copy | undefined): Promise<{ store: Store; loaded: Loaded }> {

@@ -125,23 +125,17 @@ export class Tab {
     return this.#owner.inbox.beyond(this.place) + this.#backlog.length;
   }
 
-  /** A handler came for `log`, or, without one, for everything: it is offered what nobody handled. Answers with how many. */
+  /** A handler came for `log`, or, without one, all that are here did: it is offered what nobody handled. Answers with how many that are, also of those it has already. */
   offer(log?: string): number {
-    const fresh = this.#owner.inbox.after(
+    const unhandled = this.#owner.inbox.after(
       0,
       Infinity,
-      (entry) =>
-        entry.n <= this.place &&
-        !entry.h &&
-        (log === undefined || entry.log === log) &&
-        !this.#out.has(entry.id) &&
-        !this.#failed.has(entry) &&
-        !this.#backlog.includes(entry),
+      (entry) => !entry.h && (log === undefined ? this.wants(entry.log) : entry.log === log) && !this.#failed.has(entry),
     );
+    const fresh = unhandled.filter((entry) => entry.n <= this.place && !this.#out.has(entry.id) && !this.#backlog.includes(entry));
     this.#backlog = [...this.#backlog, ...fresh].sort((a, b) => a.n - b.n);
-    const ahead = this.#owner.inbox.after(this.place, Infinity, (e) => !e.h && (log === undefined || e.log === log));
     this.pump();
-    return fresh.length + ahead.length;
+    return unhandled.length;
   }
 
   /** Its handlers finished with a message. Answers with the entry if one was out. */

@@ -10,6 +10,8 @@
 //               resting page died, and the page stayed away longer than the next one waits for it.
 //   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
 //               page and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
+//               So does the word `storage-lost`, which is true of two devices only: that of a person who comes back
+//               after somebody else, and one of a full disk, which is in a worker's memory alone, and that worker died.
 //   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
 //   nobody else's  A page handles no message to another user, and no notification of another user stands on
 //               the desktop at a quiet point.
@@ -28,11 +30,22 @@ export class Ledger {
   #era = { user: '', since: Infinity, began: 0 };
   /** When workers may have died. */
   #deaths = [];
+  /** Since when, in this login, something may be in a worker's memory alone. */
+  #full = Infinity;
+  /** Who was logged in before. */
+  #known = new Set();
   /** Of lives that are over and judged. */
   #past = { lives: 0, handled: 0, told: 0 };
 
   login(user) {
-    this.#era = { user, since: Infinity, began: ++this.#order };
+    this.#era = { user, since: Infinity, began: ++this.#order, returns: this.#known.has(user) };
+    this.#known.add(user);
+    this.#full = Infinity;
+  }
+
+  /** The disk is full from now on, and for a while after it has room again. */
+  full() {
+    this.#full = Math.min(this.#full, ++this.#order);
   }
 
   get user() {
@@ -67,8 +80,14 @@ export class Ledger {
     } else if (what === 'handled') {
       life.handled.set(said.number, [...(life.handled.get(said.number) ?? []), order]);
       this.#messages[said.number].handled.push(life);
-    } else if (what === 'gap') life.gaps.push({ order, ...said });
-    else if (what === 'state' && said.state === 'connected' && life.since < Infinity) life.attached = order;
+    } else if (what === 'gap') {
+      const gap = { order, ...said, excused: said.reason === 'storage-lost' && this.#mayBeNew(life) };
+      life.gaps.push(gap);
+      if (!gap.excused) return;
+      // A new device: it is there from its own first word that it listens.
+      life.since = Infinity;
+      if (life.user === this.#era.user && !this.#listensAsNew()) this.#era.since = Infinity;
+    } else if (what === 'state' && said.state === 'connected' && life.since < Infinity) life.attached = order;
   }
 
   /** What a living page itself says it handled, in order: its word counts. */
@@ -121,6 +140,15 @@ export class Ledger {
     return totals;
   }
 
+  #mayBeNew({ user }) {
+    return user !== this.#era.user || this.#era.returns || this.#deaths.some((death) => death > this.#full);
+  }
+
+  /** Whether a page of who is logged in was told already, and listens again. */
+  #listensAsNew() {
+    return [...this.#lives.values()].some(({ user, since, gaps }) => user === this.#era.user && since < Infinity && gaps.some(({ excused }) => excused));
+  }
+
   #isOwed({ era, sent, user, settled }) {
     return !settled && era === this.#era && sent > era.since && (user === undefined || user === era.user);
   }
@@ -156,9 +184,8 @@ export class Ledger {
       last.set(message.user, number);
     }
     if (!alive) return;
-    // A person who comes back after somebody else is a new device: that is told, and no fault.
     const forgotten = ({ order }) => this.#deaths.some((death) => death < order && life.rested.some((rest) => rest < death));
-    const gaps = life.gaps.filter(({ reason }) => reason !== 'storage-lost');
+    const gaps = life.gaps.filter(({ excused }) => !excused);
     for (const gap of gaps) if (!forgotten(gap)) faults.push(`${who} was told of a gap in ${gap.log}: ${gap.reason}`);
     for (const message of this.#messages) {
       const mine = message.user === undefined || (message.user === life.user && !life.only);

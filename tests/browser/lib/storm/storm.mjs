@@ -109,7 +109,7 @@ class Storm {
     const last = numbers.findLast((_, index) => messages[index].to === 'topic');
     if (wait === 'handled' && last !== undefined && this.#ledger.owes(last)) await this.#soon(`message ${last} to be handled`, () => {
       // A renderer that died may have taken the last tab along, by sharing a process.
-      return this.#ledger.handled(last) || !this.#tabs.some((tab) => tab.live);
+      return this.#ledger.handled(last) || !this.#ledger.owes(last) || !this.#tabs.some((tab) => tab.live);
     });
   }
 
@@ -140,6 +140,7 @@ class Storm {
         app.tokenLives = [how === 'expired' ? -1 : 31];
         return network.cut();
       case 'quota': case 'room':
+        if (kind === 'quota') this.#ledger.full();
         return this.#quota(kind === 'quota' ? 1 : undefined);
       case 'user':
         return this.#change();

@@ -72,14 +72,27 @@ export class StormTab {
     const tab = this.#tab;
     this.#tab = undefined;
     this.state = 'closed';
-    tab?.close().catch(() => {});
+    this.#shut(tab).catch(() => {});
   }
 
   async close() {
     const tab = this.#tab;
     this.#tab = undefined;
     this.state = 'closed';
-    await tab?.close().catch(() => {});
+    await this.#shut(tab);
+  }
+
+  /** Told again: the browser forgets it where one page is just taking the place of another. */
+  async #shut(tab) {
+    const { targets } = this.#stage.browser;
+    let told = 0;
+    await until(`tab ${this.number} to close`, () => {
+      if (performance.now() - told > 500) {
+        told = performance.now();
+        tab?.close().catch(() => {});
+      }
+      return !targets.has(tab?.targetId);
+    }, { within: 30_000 });
   }
 
   /** Its renderer dies; the tab goes with it. */
