@@ -6,7 +6,7 @@ use crate::hub::Hub;
 use crate::metric::Metrics;
 use arc_swap::ArcSwap;
 use pulsegate_routing::Router;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// The node's shared parts. Made once by `Node::start` (or by a test), then only read.
@@ -27,6 +27,8 @@ pub struct AppState {
     pub boot_id: String,
     /// When the process started.
     pub started: std::time::Instant,
+    /// The pace of the drain, where who asked for it named one: links a second.
+    pub drain_per_second: OnceLock<u32>,
     draining: watch::Sender<bool>,
 }
 
@@ -43,6 +45,7 @@ impl AppState {
             metrics,
             boot_id: crate::auth::random_id(),
             started: std::time::Instant::now(),
+            drain_per_second: OnceLock::new(),
             draining: watch::Sender::new(false),
         }
     }

@@ -236,6 +236,24 @@ fn the_wanted_silence_is_clamped_numbered_and_kept_where_zero_is_said() {
 }
 
 #[test]
+fn the_silence_of_a_link_is_counted_at_the_welcome_and_at_each_change() {
+    let mut gate = Gate::new(Settings::default());
+    gate.hello().admit(admission(Vec::new()));
+    let mut counted = |gate: &mut Gate| -> Vec<u64> {
+        let silence = |effect: Effect| match effect {
+            Effect::Count(Counted::Silence(seconds)) => Some(seconds),
+            _ => None,
+        };
+        gate.take().into_iter().filter_map(silence).collect()
+    };
+    assert_eq!(counted(&mut gate), [45]);
+    for (wish, seen) in [(0, vec![]), (55, vec![55]), (55, vec![]), (5, vec![15])] {
+        gate.frame(ClientFrame::BeatReply { silence_s: wish, silence_no: 1 });
+        assert_eq!(counted(&mut gate), seen, "{wish}");
+    }
+}
+
+#[test]
 fn a_hello_without_a_wish_gets_the_gateway_s_silence() {
     let mut gate = Gate::new(Settings { silence: seconds(20), ..Settings::default() });
     let mut hello = hello();

@@ -11,15 +11,12 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Clients ask again after five minutes: a node that is added is found before the next deploy.
-const TTL_S: u32 = 300;
-
 /// The gateways a client may dial.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GatewaysAnswer {
     gateways: Vec<GatewayAnswer>,
     /// Ask again after so many seconds.
-    ttl_s: u32,
+    ttl_s: u64,
 }
 
 /// One gateway.
@@ -38,19 +35,23 @@ pub(super) async fn list(State(state): State<Arc<AppState>>, request: Request) -
     let peer = request.extensions().get::<Peer>().copied();
     let config = state.config.load();
     let dialled = config.public_url.clone().or_else(|| dialled(headers, peer, &config.trusted_proxies));
-    let mut urls: Vec<String> = dialled.into_iter().collect();
-    for url in &config.gateways {
-        if !urls.contains(url) {
-            urls.push(url.clone());
-        }
-    }
-    let answer = GatewaysAnswer {
-        gateways: urls
-            .into_iter()
-            .map(|url| GatewayAnswer { url, weight: 1, region: String::new() })
-            .collect(),
-        ttl_s: TTL_S,
-    };
+    let known = &config.gateways;
+    let others = known.others.iter().filter(|other| dialled.as_ref() != Some(&other.url));
+    let others = others.map(|other| GatewayAnswer {
+        url: other.url.clone(),
+        weight: other.weight,
+        region: other.region.clone(),
+    });
+    let others: Vec<_> = others.collect();
+    // Who asks a node that is going away had better dial another one.
+    let leaving = state.is_draining() && !others.is_empty();
+    let this = dialled.filter(|_| !leaving).map(|url| GatewayAnswer {
+        url,
+        weight: known.weight,
+        region: known.region.clone(),
+    });
+    let gateways = this.into_iter().chain(others).collect();
+    let answer = GatewaysAnswer { gateways, ttl_s: known.ttl.as_secs() };
     let response = ([(CACHE_CONTROL, "no-cache")], axum::Json(answer)).into_response();
     cors::readable(response, headers, allowed(&state, headers))
 }

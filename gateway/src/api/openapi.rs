@@ -131,6 +131,7 @@ fn queries(path: &str) -> &'static [&'static str] {
     match path {
         "/v1/apps/{app}/registrations" => &["cursor", "limit"],
         "/pulsegate-worker.wasm" => &["h"],
+        "/v1/drain" => &["per_second"],
         _ => &[],
     }
 }

@@ -3,11 +3,12 @@
 use super::problem::{Code, Problem};
 use crate::metric::Name;
 use crate::state::AppState;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -63,14 +64,29 @@ pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     ([(CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode(&now)).into_response()
 }
 
-/// Does what SIGTERM does. A browser cannot be made to ask for it: it always says its Origin with a
+/// How a drain is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrainAsked {
+    /// Links a second; absent: `drain_per_second` of the configuration.
+    per_second: Option<u32>,
+}
+
+/// Does what SIGTERM does, at the pace that is asked for. A browser cannot be made to ask for it: it always says its Origin with a
 /// POST.
 pub(super) async fn drain(
     State(state): State<Arc<AppState>>,
     headers: HeaderMap,
+    asked: Result<Query<DrainAsked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     if headers.contains_key(ORIGIN) {
         return Err(Problem::new(Code::OriginNotAllowed, "not for browsers"));
+    }
+    let Query(asked) =
+        asked.map_err(|error| Problem::new(Code::Malformed, error.body_text()).at("per_second"))?;
+    if let Some(per_second) = asked.per_second {
+        // The first who asks sets the pace: a drain that has begun is not hurried.
+        let _ = state.drain_per_second.set(per_second);
     }
     if state.begin_drain() {
         tracing::info!("drain asked for over HTTP");

@@ -171,7 +171,7 @@ async fn reach(config: &Config, findings: &mut Findings) {
         SignerKey::Jwks(url) => Some(url.clone()),
         _ => None,
     });
-    let gateways = config.gateways.iter().chain(&config.public_url);
+    let gateways = config.gateways.others.iter().map(|other| &other.url).chain(&config.public_url);
     for url in key_sets.chain(gateways.map(|url| dialled(url))) {
         match client.get(&url).send().await {
             Ok(answer) if answer.status().is_success() => {

@@ -2,7 +2,7 @@
 
 use super::error::ConfigError;
 use super::file::{self, File};
-use super::{Config, Engine, HeartbeatConfig, HeartbeatKind, StoreConfig, TlsFiles};
+use super::{Config, Engine, GatewayEntry, Gateways, HeartbeatConfig, HeartbeatKind, StoreConfig, TlsFiles};
 use ipnet::IpNet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -12,6 +12,13 @@ use std::time::Duration;
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Beyond ten years a time-to-live is a typing error, and its seconds would not fit `ttl_s`.
 const RETENTION_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
+
+/// Clients ask for the list again after this: a node that is added is found before the next deploy.
+const GATEWAYS_TTL: Duration = Duration::from_secs(300);
+/// Sums of weights stay far within 32 bits.
+const WEIGHT_MAX: u32 = 1000;
+/// A region is a word for people, told to every client.
+const REGION_BYTES: usize = 64;
 
 pub(super) type Checked<T> = Result<T, ConfigError>;
 
@@ -39,14 +46,7 @@ pub(super) fn check(file: File) -> Checked<Config> {
         None | Some("") => None,
         Some(url) => Some(address_of_gateway("public_url", url)?),
     };
-    let mut gateways = Vec::new();
-    for url in &file.gateways.urls {
-        let url = address_of_gateway("gateways.urls", url)?;
-        if gateways.contains(&url) {
-            return wrong("gateways.urls", format!("'{url}' is listed twice"));
-        }
-        gateways.push(url);
-    }
+    let gateways = gateways(file.gateways)?;
     let limits = file.limits.over_defaults();
     check_limits(&limits)?;
     let apps = super::check_app::check_apps(file.apps, &mut warnings)?;
@@ -131,6 +131,45 @@ fn proxies(written: &[String]) -> Checked<Vec<IpNet>> {
             }
         })
         .collect()
+}
+
+fn gateways(written: file::Gateways) -> Checked<Gateways> {
+    let weight = |place: &str, weight: Option<u32>| match weight.unwrap_or(1) {
+        some @ 1..=WEIGHT_MAX => Ok(some),
+        _ => wrong(place, format!("expected 1 to {WEIGHT_MAX}")),
+    };
+    let region = |place: &str, region: String| {
+        if region.len() > REGION_BYTES || region.contains(char::is_control) {
+            return wrong(place, format!("expected at most {REGION_BYTES} bytes without controls"));
+        }
+        Ok(region)
+    };
+    let mut others: Vec<GatewayEntry> = Vec::new();
+    for listed in written.urls {
+        let listed = match listed {
+            file::Listed::Url(url) => file::ListedTable { url, weight: None, region: String::new() },
+            file::Listed::Table(table) => table,
+        };
+        let url = address_of_gateway("gateways.urls", &listed.url)?;
+        if others.iter().any(|other| other.url == url) {
+            return wrong("gateways.urls", format!("'{url}' is listed twice"));
+        }
+        others.push(GatewayEntry {
+            url,
+            weight: weight("gateways.urls.weight", listed.weight)?,
+            region: region("gateways.urls.region", listed.region)?,
+        });
+    }
+    let ttl = written.ttl.map_or(GATEWAYS_TTL, |span| span.0);
+    if ttl < Duration::from_secs(1) || ttl > Duration::from_secs(24 * 3600) {
+        return wrong("gateways.ttl", "expected between 1s and 1d");
+    }
+    Ok(Gateways {
+        others,
+        weight: weight("gateways.weight", written.weight)?,
+        region: region("gateways.region", written.region)?,
+        ttl,
+    })
 }
 
 /// The URL of a gateway: a scheme a client dials and a host, without a trailing slash.

@@ -34,7 +34,27 @@ pub(super) struct Tls {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Gateways {
-    pub urls: Vec<String>,
+    pub urls: Vec<Listed>,
+    pub weight: Option<u32>,
+    pub region: String,
+    pub ttl: Option<Span>,
+}
+
+/// A gateway by its URL alone, or with what else clients are told of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a URL, or a table with url, weight and region")]
+pub(super) enum Listed {
+    Url(String),
+    Table(ListedTable),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListedTable {
+    pub url: String,
+    pub weight: Option<u32>,
+    #[serde(default)]
+    pub region: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -45,8 +45,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Certificate and key of the public listener; `None`: plain text.
     pub tls: Option<TlsFiles>,
-    /// What `GET /v1/gateways` lists besides this node.
-    pub gateways: Vec<String>,
+    /// What clients are told of gateways.
+    pub gateways: Gateways,
     /// The store.
     pub store: StoreConfig,
     /// The beat.
@@ -59,6 +59,30 @@ pub struct Config {
     pub dev: Option<DevConfig>,
     /// What was allowed but should be looked at; told once in the log at start.
     pub warnings: Vec<String>,
+}
+
+/// The list of gateways a client races.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateways {
+    /// What is listed besides this node.
+    pub others: Vec<GatewayEntry>,
+    /// This node's share.
+    pub weight: u32,
+    /// Where this node is; empty: nobody said.
+    pub region: String,
+    /// Clients ask again after this.
+    pub ttl: Duration,
+}
+
+/// One gateway of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayEntry {
+    /// What to dial, without `/v1/connect`.
+    pub url: String,
+    /// Its share of new clients against the others'.
+    pub weight: u32,
+    /// Where it is; empty: nobody said.
+    pub region: String,
 }
 
 /// What only `pulsegate dev` has.

@@ -108,6 +108,11 @@ fn every_error_is_one_line_that_names_the_key() {
         ("public_url = 'push.example.com'".to_owned(), "public_url"),
         ("[gateways]\nurls = ['ftp://x']".to_owned(), "gateways.urls"),
         ("[gateways]\nurls = ['https://x', 'https://x/']".to_owned(), "gateways.urls"),
+        ("[gateways]\nurls = ['https://x', { url = 'https://x' }]".to_owned(), "gateways.urls"),
+        ("[gateways]\nurls = [{ url = 'https://x', weight = 0 }]".to_owned(), "gateways.urls.weight"),
+        ("[gateways]\nweight = 1001".to_owned(), "gateways.weight"),
+        ("[gateways]\nregion = \"a\\nb\"".to_owned(), "gateways.region"),
+        ("[gateways]\nttl = '0s'".to_owned(), "gateways.ttl"),
         ("[tls]\ncert = '/nowhere.pem'\nkey = '/nowhere.pem'".to_owned(), "tls.cert"),
         ("[tls]\ncert = '/dev/null'".to_owned(), "tls.key"),
         ("[store]\nengine = 'nats'".to_owned(), "store.engine"),
@@ -177,6 +182,7 @@ fn the_environment_goes_over_the_file() {
             ("PULSEGATE_STORE_RETENTION", "2d"),
             ("PULSEGATE_TRUSTED_PROXIES", "10.0.0.0/8, 192.168.1.1"),
             ("PULSEGATE_GATEWAYS_URLS", "[\"https://a\", \"https://b\"]"),
+            ("PULSEGATE_GATEWAYS_WEIGHT", "3"),
             ("PULSEGATE_APPS", "[{ id = \"demo\", anonymous = true }]"),
             ("PULSEGATE_BIN", "not ours"),
             ("PULSEGATE_STORE_SERVICE_HOST", "injected"),
@@ -189,7 +195,8 @@ fn the_environment_goes_over_the_file() {
     assert_eq!(config.limits.anonymous_idle.as_secs(), 3600);
     assert_eq!(config.store.retention.as_secs(), 2 * 86_400);
     assert_eq!(config.trusted_proxies.len(), 2);
-    assert_eq!(config.gateways, ["https://a", "https://b"]);
+    let others: Vec<_> = config.gateways.others.iter().map(|other| other.url.as_str()).collect();
+    assert_eq!((others, config.gateways.weight), (vec!["https://a", "https://b"], 3));
     assert!(config.app("demo").unwrap().anonymous);
 }
 

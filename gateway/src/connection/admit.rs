@@ -177,7 +177,7 @@ fn last_seen(state: &AppState, connected: &Connected) -> Option<LastSeen> {
 
 fn unauthenticated(refused: DeviceRefused) -> Refusal {
     let after = match refused {
-        DeviceRefused::Unavailable(_) => KEYS_TROUBLE,
+        DeviceRefused::Unavailable(_) => spread(KEYS_TROUBLE),
         DeviceRefused::Unauthenticated(_) | DeviceRefused::Expired => Duration::ZERO,
     };
     refusal(refused.close_code(), refused.reason(), after)
@@ -196,7 +196,7 @@ fn refused(refused: ConnectRefused) -> Refusal {
         }
         ConnectRefused::Store(error) => {
             tracing::warn!(%error, "a device cannot be admitted");
-            refusal(CloseCode::Internal, "the store is not available", STORE_TROUBLE)
+            refusal(CloseCode::Internal, "the store is not available", spread(STORE_TROUBLE))
         }
     }
 }
@@ -208,5 +208,28 @@ pub(super) fn refusal(code: CloseCode, reason: &str, after: Duration) -> Refusal
         reason: reason.to_owned(),
         generation: 0,
         reconnect_after_ms: u32::try_from(after.as_millis()).unwrap_or(u32::MAX),
+    }
+}
+
+/// From `least` to twice that: who is turned away in one moment must not come back in one. Where an address's rate
+/// turns them away they are spread already: each is told when its own turn comes.
+pub(super) fn spread(least: Duration) -> Duration {
+    least + least.mul_f64(f64::from(u32::from_le_bytes(crate::auth::random_bytes())) / 2f64.powi(32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_turned_away_in_one_moment_comes_back_spread_over_as_long_again() {
+        let mut quarters = [0; 4];
+        for _ in 0..4000 {
+            let after = spread(Duration::from_secs(1)).as_millis();
+            assert!((1000..2000).contains(&after), "{after}");
+            quarters[(after as usize - 1000) / 250] += 1;
+        }
+        assert!(quarters.iter().all(|n| (800..1200).contains(n)), "{quarters:?}");
+        assert_eq!(spread(Duration::ZERO), Duration::ZERO, "who may come at once is not held up");
     }
 }

@@ -31,6 +31,16 @@ pub(super) fn failed(error: &Error) -> Input {
     }
 }
 
+/// Whether a link that ended like this died, instead of being left or closed: nobody said goodbye, or its device had
+/// to open a newer one because this one was silent.
+pub(super) fn is_death(cause: Cause, unanswered: bool) -> bool {
+    match cause {
+        Cause::Unknown | Cause::Reset | Cause::TimedOut | Cause::Eof => true,
+        Cause::Replaced => unanswered,
+        Cause::ClientClosed | Cause::GatewayClosed => false,
+    }
+}
+
 /// The label of a cause in the metrics.
 pub(super) fn label(cause: Cause) -> &'static str {
     match cause {
@@ -47,6 +57,16 @@ pub(super) fn label(cause: Cause) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_dies_where_nobody_said_goodbye() {
+        for cause in [Cause::Unknown, Cause::Reset, Cause::TimedOut, Cause::Eof] {
+            assert!(is_death(cause, false) && is_death(cause, true), "{cause:?}");
+        }
+        assert!(is_death(Cause::Replaced, true), "the device came back because this link was silent");
+        assert!(!is_death(Cause::Replaced, false), "it was moved");
+        assert!(!is_death(Cause::ClientClosed, true) && !is_death(Cause::GatewayClosed, true));
+    }
 
     #[test]
     fn each_fault_has_its_code() {

@@ -206,7 +206,7 @@ impl Connection {
             let refusal = admit::refusal(
                 CloseCode::TooManyRequests,
                 "too many strangers at once",
-                Duration::from_secs(1),
+                admit::spread(Duration::from_secs(1)),
             );
             self.desk.inputs.push_back(Input::Refused(refusal));
             self.pump();
@@ -358,6 +358,9 @@ impl Connection {
         state.metrics.outbox(-(self.told_bytes as i64));
         let jobs = std::mem::take(&mut self.desk.jobs);
         let who = self.desk.leave();
+        if who.is_some() && close::is_death(cause, farewell.unanswered) {
+            state.metrics.death(close::label(cause), farewell.unanswered, farewell.heard_ago);
+        }
         Box::pin(super::goodbye::say(state, who, jobs, farewell, cause))
     }
 }

@@ -8,6 +8,7 @@ use super::frame;
 use super::job::{Answer, Jobs, Waiting};
 use super::slot::Slots;
 use super::who::Who;
+use crate::config::GatewayEntry;
 use crate::hub::{Mail, Vital, Waiter};
 use crate::state::AppState;
 use futures_util::Sink;
@@ -123,11 +124,14 @@ impl Desk {
             }
             Mail::Deleted => self.inputs.push_back(Input::Deleted),
             Mail::Redirect { after_ms } => {
-                let urls = self.state.config.load().gateways.clone();
-                let endpoint =
-                    |url: &String| Endpoint { url: dialable(url), weight: 1, region: String::new() };
+                let config = self.state.config.load();
+                let endpoint = |other: &GatewayEntry| Endpoint {
+                    url: dialable(&other.url),
+                    weight: other.weight,
+                    region: other.region.clone(),
+                };
                 self.inputs.push_back(Input::Redirect {
-                    endpoints: urls.iter().map(endpoint).collect(),
+                    endpoints: config.gateways.others.iter().map(endpoint).collect(),
                     after_ms,
                     reason: "this gateway goes away".into(),
                 });
@@ -342,6 +346,7 @@ impl Desk {
             Counted::AckAhead => metrics.ack_ahead(),
             Counted::RateLimited => metrics.rate_limited("frames"),
             Counted::LiveDropped => metrics.live_dropped(1),
+            Counted::Silence(seconds) => metrics.silence(seconds),
             Counted::UnknownFrame | Counted::Gap => {}
         }
     }

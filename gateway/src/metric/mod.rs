@@ -28,10 +28,24 @@ struct Closed {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Death {
+    cause: &'static str,
+    unanswered: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answer {
     route: &'static str,
     status: u16,
 }
+
+/// The rungs of the heartbeat's ladder between the shortest and the longest silence a gateway keeps, seconds
+/// (`HEARTBEAT.md`): a bucket holds who settled on that rung. Networks have no label: there are as many as there are
+/// customers.
+const SILENCES: [f64; 18] = [
+    15.0, 20.0, 25.0, 40.0, 55.0, 85.0, 115.0, 170.0, 230.0, 285.0, 340.0, 440.0, 580.0, 720.0, 880.0,
+    1180.0, 1770.0, 1800.0,
+];
 
 /// Counted with every delivery.
 type Often = Counter<u64, spread::Spread>;
@@ -48,6 +62,10 @@ pub struct Metrics {
     bytes_out: Often,
     delivered: Often,
     beats: Counter,
+    silence_seconds: Histogram,
+    deaths: Family<Death, Counter>,
+    death_silence_seconds: Histogram,
+    moved: Counter,
     acks_ahead: Counter,
     rate_limited: Family<Why, Counter>,
     outbox_bytes: Gauge,
@@ -81,6 +99,10 @@ impl Metrics {
             bytes_out: Often::default(),
             delivered: Often::default(),
             beats: Counter::default(),
+            silence_seconds: Histogram::new(SILENCES),
+            deaths: Family::default(),
+            death_silence_seconds: Histogram::new(SILENCES),
+            moved: Counter::default(),
             acks_ahead: Counter::default(),
             rate_limited: Family::default(),
             outbox_bytes: Gauge::default(),
@@ -115,6 +137,10 @@ impl Metrics {
             BytesOut: bytes_out,
             Delivered: delivered,
             Beats: beats,
+            SilenceSeconds: silence_seconds,
+            Deaths: deaths,
+            DeathSilenceSeconds: death_silence_seconds,
+            Moved: moved,
             AcksAhead: acks_ahead,
             RateLimited: rate_limited,
             OutboxBytes: outbox_bytes,
@@ -173,6 +199,30 @@ impl Metrics {
     /// Beats went to devices.
     pub fn beats(&self, n: u64) {
         self.beats.inc_by(n);
+    }
+
+    /// A device asks for a silence of so many seconds.
+    pub fn silence(&self, seconds: u64) {
+        // At most half an hour.
+        self.silence_seconds.observe(seconds as f64);
+    }
+
+    /// A welcomed link ended without a goodbye of either side, its device unheard for so long.
+    pub fn death(&self, cause: &'static str, unanswered: bool, unheard: Duration) {
+        let unanswered = if unanswered { "yes" } else { "no" };
+        self.deaths.get_or_create(&Death { cause, unanswered }).inc();
+        self.death_silence_seconds.observe(unheard.as_secs_f64());
+    }
+
+    /// A drain told a device to go.
+    pub fn moved(&self) {
+        self.moved.inc();
+    }
+
+    /// How many devices drains have told to go.
+    #[must_use]
+    pub fn moved_so_far(&self) -> u64 {
+        self.moved.get()
     }
 
     /// A device acked what it was not sent.
@@ -257,11 +307,17 @@ mod tests {
         metrics.connection_opened();
         metrics.connection_closed(4503, "drain");
         metrics.published(Duration::from_millis(3));
+        metrics.silence(55);
+        metrics.death("eof", true, Duration::from_secs(60));
         let text = metrics.encode(&[(Name::Apps, 2)]);
         for line in [
             "pulsegate_connections 1",
             "pulsegate_connections_closed_total{code=\"4503\",cause=\"drain\"} 1",
             "pulsegate_published_total 1",
+            "pulsegate_silence_seconds_bucket{le=\"40.0\"} 0",
+            "pulsegate_silence_seconds_bucket{le=\"55.0\"} 1",
+            "pulsegate_deaths_total{cause=\"eof\",unanswered=\"yes\"} 1",
+            "pulsegate_death_silence_seconds_sum 60.0",
             "pulsegate_apps 2",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} in\n{text}");

@@ -41,6 +41,10 @@ names! {
     BytesOut = "bytes_out", "Bytes of frames to devices";
     Delivered = "delivered", "Entries sent to devices, repeats included";
     Beats = "beats", "Beats sent";
+    SilenceSeconds = "silence_seconds", "Silence that devices ask for: at each Welcome and at each change";
+    Deaths = "deaths", "Links that ended without a goodbye of either side, by cause and whether a Beat or a Deliver was unanswered";
+    DeathSilenceSeconds = "death_silence_seconds", "How long such a device had not been heard when its link ended";
+    Moved = "moved", "Devices told by a drain to go elsewhere or to come back";
     AcksAhead = "acks_ahead", "Acks for what was never sent on their link";
     RateLimited = "rate_limited", "Refused because asked too often";
     OutboxBytes = "outbox_bytes", "Bytes waiting for slow sockets";

@@ -4,7 +4,7 @@ use crate::hub::Mail;
 use crate::state::AppState;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// Links are told in groups about this far apart; further where the pace is less than one in this time.
 const STEP: Duration = Duration::from_millis(100);
@@ -23,11 +23,14 @@ const BACK_MS: std::ops::Range<u32> = 1_000..5_000;
 pub(super) async fn everybody(state: &Arc<AppState>) {
     let (elsewhere, per_second) = {
         let config = state.config.load();
-        (!config.gateways.is_empty(), config.limits.drain_per_second)
+        let asked = state.drain_per_second.get().copied();
+        (!config.gateways.others.is_empty(), asked.unwrap_or(config.limits.drain_per_second))
     };
     let links = state.hub.everybody();
     let (group, apart) = pace(links.len(), per_second);
     let mut steps = interval(apart);
+    // A step that comes late moves those after it: catching up would be a crowd at the others' door.
+    steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for (step, links) in links.chunks(group).enumerate() {
         steps.tick().await;
         for (n, link) in links.iter().enumerate() {
@@ -37,6 +40,7 @@ pub(super) async fn everybody(state: &Arc<AppState>) {
             } else {
                 Mail::Drain { reconnect_after_ms: back(step, spread) }
             });
+            state.metrics.moved();
         }
     }
     if elsewhere && gone(state, MOVING).await {

@@ -3,7 +3,7 @@
 use crate::device::{Device, Raw, again, configuration, hello, node, publish};
 use pulsegate_gateway::config::Engine;
 use pulsegate_gateway::node::{Node, NodeOptions, StartError};
-use pulsegate_proto::frame::{CloseCode, ServerFrame};
+use pulsegate_proto::frame::{Cause, CloseCode, ServerFrame};
 
 #[tokio::test]
 async fn a_drain_tells_everybody_when_to_come_back_and_then_ends() {
@@ -80,6 +80,34 @@ async fn what_was_acked_and_what_was_not_survive_a_restart() {
     assert_ne!(back.boot, welcome.boot);
     assert!(!back.last_seen.unwrap().gateway_lived);
     assert_eq!(device.delivery().await.2, "two");
+}
+
+/// A node whose store is in `folder`, so that another one can be started on it after its end.
+async fn on_disk(folder: &std::path::Path) -> Node {
+    let mut config = configuration("");
+    config.store.engine = Engine::Embedded;
+    config.data_dir = folder.join("data");
+    Node::start(config, NodeOptions::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn how_a_link_ended_is_known_after_a_restart_and_that_its_gateway_did_not_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = on_disk(dir.path()).await;
+    let (mut device, welcome) = Device::welcomed(&node, hello()).await;
+    device.subscribe(&["news"]).await;
+    publish(&node, "news", "one").await;
+    device.delivery().await;
+    drop(device);
+    while node.state().hub.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+    node.drain().await;
+
+    let node = on_disk(dir.path()).await;
+    let (_device, back) = Device::welcomed(&node, again(&welcome, 2, 1)).await;
+    let seen = back.last_seen.unwrap();
+    assert_eq!((seen.cause, seen.beat_unanswered, seen.gateway_lived), (Cause::Eof, true, false));
 }
 
 #[tokio::test]

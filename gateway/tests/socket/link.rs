@@ -1,7 +1,8 @@
 //! Several links of one device.
 
 use crate::device::{Device, again, hello, node, publish};
-use pulsegate_proto::frame::{Cause, ClientFrame, CloseCode, ErrorCode};
+use pulsegate_gateway::node::Node;
+use pulsegate_proto::frame::{Cause, ClientFrame, CloseCode, ErrorCode, Welcome};
 
 #[tokio::test]
 async fn a_larger_generation_takes_over_at_once() {
@@ -68,7 +69,46 @@ async fn a_device_hears_how_its_previous_link_ended() {
     assert_eq!(back.last_seen.unwrap().cause, Cause::Eof);
 }
 
-async fn wait_until_gone(node: &pulsegate_gateway::node::Node) {
+#[tokio::test]
+async fn a_delivery_that_was_not_acked_is_told_as_unanswered_and_counted_as_a_death() {
+    let node = node("").await;
+    let (mut device, welcome) = Device::welcomed(&node, hello()).await;
+    device.subscribe(&["news"]).await;
+    publish(&node, "news", "into the dark").await;
+    device.delivery().await;
+    // The path died; the node does not know yet.
+    let (second, back) = Device::welcomed(&node, again(&welcome, 1, 2)).await;
+    let seen = back.last_seen.unwrap();
+    assert_eq!((seen.cause, seen.gateway_lived, seen.beat_unanswered), (Cause::Unknown, true, true));
+    drop((device, second));
+    wait_until_gone(&node).await;
+    let text = node.state().metrics.encode(&[]);
+    let line = "pulsegate_deaths_total{cause=\"eof\",unanswered=\"yes\"} ";
+    assert!(text.lines().any(|have| have.starts_with(line)), "{line} in\n{text}");
+}
+
+#[tokio::test]
+async fn a_device_behind_a_trusted_proxy_has_the_network_the_proxy_names() {
+    let behind = node("trusted_proxies = [\"127.0.0.1\"]").await;
+    let on = async |node: &Node, welcome: Option<&Welcome>, address: &str, link: u64| {
+        let mut device = Device::dial_with(node.public_addr(), &[("x-forwarded-for", address)]).await;
+        device.greet(welcome.map_or_else(hello, |welcome| again(welcome, 1, link))).await
+    };
+    let home = on(&behind, None, "203.0.113.7", 1).await;
+    let same = on(&behind, Some(&home), "203.0.113.200", 2).await;
+    assert_eq!((&same.registration, &same.network_key), (&home.registration, &home.network_key));
+    let train = on(&behind, Some(&home), "198.51.100.7", 3).await;
+    assert_eq!(train.registration, home.registration);
+    assert_ne!(train.network_key, home.network_key);
+    assert!(!train.network_key.contains("198"), "it names nobody");
+
+    let open = node("").await;
+    let home = on(&open, None, "203.0.113.7", 1).await;
+    let lie = on(&open, Some(&home), "198.51.100.7", 2).await;
+    assert_eq!(lie.network_key, home.network_key, "from a stranger the header is no more than words");
+}
+
+async fn wait_until_gone(node: &Node) {
     let gone = async {
         while node.state().hub.connections() > 0 {
             tokio::task::yield_now().await;

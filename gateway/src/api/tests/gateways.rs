@@ -39,6 +39,30 @@ async fn a_client_is_told_what_it_dialled_and_the_others() {
 }
 
 #[tokio::test]
+async fn weights_regions_and_how_long_the_list_is_good_come_from_the_configuration() {
+    let text = "public_url = 'https://a.test'\n[gateways]\nweight = 3\nregion = 'eu'\nttl = '1m'\n\
+                urls = ['https://b.test', { url = 'https://c.test', weight = 2, region = 'us' }]";
+    let world = World::with(text).await;
+    let ask = async || world.ask(from(None, &[("host", "h")])).await.json();
+    let others = [
+        json!({ "url": "https://b.test", "weight": 1, "region": "" }),
+        json!({ "url": "https://c.test", "weight": 2, "region": "us" }),
+    ];
+    let this = json!({ "url": "https://a.test", "weight": 3, "region": "eu" });
+    let all = json!({ "gateways": [this, others[0], others[1]], "ttl_s": 60 });
+    assert_eq!(ask().await, all);
+    world.state.begin_drain();
+    assert_eq!(ask().await, json!({ "gateways": others, "ttl_s": 60 }), "nobody new is sent to who leaves");
+}
+
+#[tokio::test]
+async fn who_is_alone_is_listed_to_the_end() {
+    let world = World::with("public_url = 'https://a.test'").await;
+    world.state.begin_drain();
+    assert_eq!(first(&world, from(None, &[("host", "h")])).await, "https://a.test");
+}
+
+#[tokio::test]
 async fn a_public_url_goes_before_what_was_dialled() {
     let world = World::with("public_url = 'https://push.example.com'").await;
     let url = first(&world, from(None, &[("host", "10.0.0.1:8080")])).await;

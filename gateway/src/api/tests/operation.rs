@@ -77,8 +77,15 @@ async fn a_drain_is_asked_for_by_operators_not_by_pages() {
     let page = request("POST", "/v1/drain", &[("origin", "http://evil.test")], "");
     world.ask_admin(page).await.is_problem(403, "origin_not_allowed", None);
     assert!(!world.state.is_draining());
-    assert_eq!(admin(&world, "POST", "/v1/drain").await.status, 202);
+    for nonsense in ["/v1/drain?per_second=fast", "/v1/drain?per_secnod=5"] {
+        admin(&world, "POST", nonsense).await.is_problem(400, "malformed", Some("per_second"));
+        assert!(!world.state.is_draining());
+    }
+    assert_eq!(admin(&world, "POST", "/v1/drain?per_second=5").await.status, 202);
     assert!(world.state.is_draining());
+    assert_eq!(world.state.drain_per_second.get(), Some(&5));
+    assert_eq!(admin(&world, "POST", "/v1/drain").await.status, 202);
+    assert_eq!(world.state.drain_per_second.get(), Some(&5), "the first who asks sets the pace");
     admin(&world, "GET", "/v1/drain").await.is_problem(405, "method_not_allowed", None);
 }
 

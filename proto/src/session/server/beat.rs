@@ -22,13 +22,20 @@ impl Beat {
         Self { silence, silence_no: 0, heard: now, pinged: now, spoken: now, beat_sent: None, asked: false }
     }
 
-    /// The client's wish; 0 keeps what is.
-    pub(super) fn wish(&mut self, silence_s: u32, silence_no: u32) {
+    /// The client's wish; 0 keeps what is. True: the silence is another one now.
+    pub(super) fn wish(&mut self, silence_s: u32, silence_no: u32) -> bool {
+        let before = self.silence;
         if silence_s != 0 {
             self.silence =
                 Duration::from_secs(u64::from(silence_s)).clamp(limits::SILENCE_MIN, limits::SILENCE_MAX);
             self.silence_no = silence_no;
         }
+        self.silence != before
+    }
+
+    /// How long silence may last.
+    pub(super) fn silence(&self) -> Duration {
+        self.silence
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

@@ -60,7 +60,9 @@ impl ServerSession {
                 self.close(CloseCode::ProtocolViolation, "a second Hello on one link");
             }
             ClientFrame::BeatReply { silence_s, silence_no } => {
-                self.beat.wish(silence_s, silence_no);
+                if self.beat.wish(silence_s, silence_no) {
+                    self.count_silence();
+                }
                 self.arm_beat();
                 self.reply(request, ErrorCode::Ok, "");
             }
@@ -94,6 +96,11 @@ impl ServerSession {
             self.effects.push_back(Effect::Count(Counted::RateLimited));
             self.too_many("too many control frames a second");
         }
+    }
+
+    pub(super) fn count_silence(&mut self) {
+        let seconds = self.beat.silence().as_secs();
+        self.effects.push_back(Effect::Count(Counted::Silence(seconds)));
     }
 
     pub(super) fn hear(&mut self) {

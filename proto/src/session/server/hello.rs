@@ -74,6 +74,7 @@ impl ServerSession {
             expires: UnixMs::ZERO,
         }));
         self.beat.wish(admitting.silence_s, 0);
+        self.count_silence();
         let token = admission.token;
         self.welcome(admission);
         self.reply(admitting.request, ErrorCode::Ok, "");

@@ -420,6 +420,8 @@ pub enum Counted {
     Gap,
     /// A live message was dropped because the outbox was full.
     LiveDropped,
+    /// The silence of the link is this from now on, seconds: at the Welcome and at each change.
+    Silence(u64),
 }
 
 /// What to write down about a link that ended.
