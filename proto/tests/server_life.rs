@@ -239,7 +239,7 @@ fn the_wanted_silence_is_clamped_numbered_and_kept_where_zero_is_said() {
 fn the_silence_of_a_link_is_counted_at_the_welcome_and_at_each_change() {
     let mut gate = Gate::new(Settings::default());
     gate.hello().admit(admission(Vec::new()));
-    let mut counted = |gate: &mut Gate| -> Vec<u64> {
+    let counted = |gate: &mut Gate| -> Vec<u64> {
         let silence = |effect: Effect| match effect {
             Effect::Count(Counted::Silence(seconds)) => Some(seconds),
             _ => None,
