@@ -10,8 +10,8 @@ const OWN = [
   'post', 'welcomed', 'sink', 'need', 'gone', 'live',
   // Worker.
   'joined', 'awaited', 'dropped', 'settled', 'progressed', 'keep', 'receiptsTaken', 'needToken', 'knownIds', 'known', 'missedSince',
-  'beyond', 'replaced', 'displayed', 'showing', 'abandoned', 'unshown', 'touch', 'settle', 'expire', 'free', 'remaining', 'maybe',
-  'tell', 'consider', 'seen', 'keepCloses', 'replied', 'wants', 'listens', 'awaits', 'behind', 'offer', 'postLive', 'pump', 'leave',
+  'replaced', 'displayed', 'showing', 'abandoned', 'unshown', 'touch', 'settle', 'expire', 'free', 'remaining', 'maybe',
+  'tell', 'consider', 'seen', 'keepCloses', 'replied', 'wants', 'listens', 'awaits', 'offer', 'postLive', 'pump', 'leave',
   'renew', 'unsubscribed', 'wish', 'superseded', 'recalls', 'returned', 'needed', 'watch', 'relay',
 ];
 

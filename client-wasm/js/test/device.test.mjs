@@ -17,6 +17,10 @@ const turn = async () => {
   }
 };
 
+/** Words to the core, of `Say` in `worker/link.ts`. */
+const HOLD = 7;
+const GO_ON = 8;
+
 /** A device on a store, mostly of its own. */
 async function start(store = new MemoryStore()) {
   const tabs = [];
@@ -104,4 +108,26 @@ test('nothing that was handled is kept for anybody once no tab is at rest, or no
   mock.timers.tick(660_000);
   await turn();
   assert.equal(first.device.inbox.count, 0, 'it was away too long');
+});
+
+test('acks wait while a thousand messages wait for the fastest tab that has a handler for them, whatever another tab listens to', async () => {
+  ownTime();
+  const { device, join, arrive } = await start();
+  const elsewhere = join();
+  elsewhere.tab.all = false;
+  elsewhere.tab.topics.set('weather', true);
+  const slow = join(undefined, true);
+  const said = [];
+  const { say } = device.link;
+  device.link.say = (kind, ...rest) => { said.push(kind); return say.call(device.link, kind, ...rest); };
+  await arrive(...Array.from({ length: 999 }, (_, i) => i));
+  assert.ok(!said.includes(HOLD), 'not yet');
+  await arrive(999);
+  assert.equal(said.filter((kind) => kind === HOLD).length, 1);
+  // A faster one comes, and handles all of them.
+  const fast = join();
+  for (let i = 0; i < 40; i++) await turn();
+  assert.equal(fast.got.length, 1_000);
+  assert.equal(slow.got.length, 64);
+  assert.equal(said.filter((kind) => kind === GO_ON).length, 1);
 });

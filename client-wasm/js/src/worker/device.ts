@@ -15,7 +15,7 @@ import { Tokens, type TokenSink } from './tokens.js';
 import { Topics } from './topics.js';
 import type { Tab } from './tab.js';
 
-/** The fastest tab this far behind: acks wait. Half of it: they go on. */
+/** So many wait for the first of the tabs that have a handler for them: acks wait. Half of it: they go on. */
 const BEHIND = 1_000;
 
 /** After a worker's death its tabs come back one by one: what some of them handled waits so long for the others. */
@@ -281,8 +281,11 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   }
 
   #pressure(): void {
-    const listening = this.#owner.tabs().filter((tab) => tab.listens);
-    const behind = listening.length > 0 ? Math.min(...listening.map((tab) => tab.behind)) : 0;
+    let behind = 0;
+    for (const entry of this.inbox.entries) {
+      if (!entry.h && !entry.gone && this.awaited(entry)) behind += 1;
+      if (behind > BEHIND) break;
+    }
     if (this.#holding ? behind * 2 > BEHIND : behind < BEHIND) return;
     this.#holding = !this.#holding;
     this.link.say(this.#holding ? Say.hold : Say.goOn);

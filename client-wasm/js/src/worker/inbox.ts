@@ -154,11 +154,6 @@ export class Inbox {
     return found;
   }
 
-  /** How many entries lie beyond `place`. */
-  beyond(place: number): number {
-    return this.entries.length - this.#indexAfter(place);
-  }
-
   /** The texts of `entries`; without those that are gone meanwhile. */
   async rows(entries: Entry[]): Promise<Row[]> {
     const missing = entries.filter((e) => !this.#cache.has(e.n)).map((e) => e.n);

@@ -120,11 +120,6 @@ export class Tab {
     return [...this.#out.values()];
   }
 
-  /** How many messages it is behind. */
-  get behind(): number {
-    return this.#owner.inbox.beyond(this.place) + this.#backlog.length;
-  }
-
   /** A handler came for `log`, or, without one, all that are here did: it is offered what nobody handled. Answers with how many that are, also of those it has already. */
   offer(log?: string): number {
     const unhandled = this.#owner.inbox.after(

@@ -9,7 +9,7 @@
 //               nobody is told of a gap. With one exception, counted as `told`: the worker that knew of a
 //               resting page died, and the page stayed away longer than the next one waits for it.
 //   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
-//               page and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
+//               page (or shown, where none had a handler) and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
 //               So does the word `storage-lost`, which is true of two devices only: that of a person who comes back
 //               after somebody else, and one of a full disk, which is in a worker's memory alone, and that worker died.
 //   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
@@ -160,8 +160,9 @@ export class Ledger {
     for (const message of this.#messages) {
       if (message.settled) continue;
       const owed = this.#isOwed(message);
-      if (owed && message.handled.length === 0) faults.push(`${name(message)} was handled by nobody`);
       const count = message.shown ? times(message.number) : 0;
+      // Where no tab has a handler for it, its pop-up is all there is to do.
+      if (owed && message.handled.length === 0 && count === 0) faults.push(`${name(message)} was handled by nobody`);
       // A message to the topic is for each person: the one who logged in later may be shown it too.
       const persons = message.user === undefined && message.era !== this.#era ? 2 : 1;
       if (count > persons) faults.push(`${name(message)} popped up ${count} times`);

@@ -100,6 +100,7 @@ class Storm {
 
   async #messages(event) {
     const { messages, wait } = event;
+    const { bus } = this.#stage;
     const [me, other] = this.#users;
     const named = messages.map(({ to, shown }) => ({ to: { topic: 'topic', user: me, other }[to], shown }));
     const { numbers, accepted } = this.#publisher.publish(named);
@@ -109,7 +110,7 @@ class Storm {
     const last = numbers.findLast((_, index) => messages[index].to === 'topic');
     if (wait === 'handled' && last !== undefined && this.#ledger.owes(last)) await this.#soon(`message ${last} to be handled`, () => {
       // A renderer that died may have taken the last tab along, by sharing a process.
-      return this.#ledger.handled(last) || !this.#ledger.owes(last) || !this.#tabs.some((tab) => tab.live);
+      return this.#ledger.handled(last) || bus.times(this.#publisher.title(last)) > 0 || !this.#ledger.owes(last) || !this.#tabs.some((tab) => tab.live);
     });
   }
 

@@ -2,6 +2,9 @@
 
 import { until } from '../until.mjs';
 
+/** Whether an entry of a tab's history is the app. */
+const isOurs = ({ url }) => url.includes('/storm.html');
+
 export class StormTab {
   /** closed, live, frozen or away. */
   state = 'closed';
@@ -134,17 +137,29 @@ export class StormTab {
   async away() {
     if (!this.live) return;
     this.state = 'away';
-    await this.#tab.send('Page.navigate', { url: `${this.#stage.app.origin}/elsewhere.html` });
+    await this.#move((entry) => !isOurs(entry), () => this.#tab?.send('Page.navigate', { url: `${this.#stage.app.origin}/elsewhere.html` }));
   }
 
+  /** And to the app again, no further. */
   async back() {
     if (this.state !== 'away') return;
     this.state = 'live';
-    // Not while the page it left for is just becoming the tab's page.
-    await until(`tab ${this.number} to go back`, async () => {
-      const { currentIndex, entries } = await this.#tab.send('Page.getNavigationHistory');
-      await this.#tab.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1].id });
-      return true;
+    await this.#move(isOurs, (before) => this.#tab?.send('Page.navigateToHistoryEntry', { entryId: before.findLast(isOurs).id }));
+  }
+
+  /** Until the tab is there: one page that is just taking the place of another undoes what is asked meanwhile. */
+  async #move(there, go) {
+    const tab = this.#tab;
+    let told = 0;
+    await until(`tab ${this.number} to move`, async () => {
+      if (this.#tab !== tab) return true;
+      const { currentIndex, entries } = await tab.send('Page.getNavigationHistory');
+      if (there(entries[currentIndex])) return true;
+      if (performance.now() - told > 1000) {
+        told = performance.now();
+        await go(entries.slice(0, currentIndex));
+      }
+      return false;
     });
   }
 
