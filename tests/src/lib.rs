@@ -17,6 +17,8 @@ pub mod gateway;
 pub mod keys;
 pub mod ledger;
 pub mod load;
+#[cfg(target_os = "linux")]
+pub mod nat;
 pub mod oracle;
 pub mod process;
 pub mod proxy;

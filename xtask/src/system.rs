@@ -64,12 +64,38 @@ const FIREFOX: &[Need] = &[
     },
 ];
 
+/// What the NAT lab lays networks with, and the library that speeds up a gateway's clock.
+const NAT_LAB: &[Need] = &[
+    Need { any_of: &["ip"], package: "iproute2", elsewhere: "install iproute2" },
+    Need { any_of: &["nsenter"], package: "util-linux", elsewhere: "install util-linux" },
+    Need { any_of: &["sysctl"], package: "procps", elsewhere: "install procps" },
+    Need { any_of: &["nft"], package: "nftables", elsewhere: "install nftables" },
+    Need { any_of: &["conntrack"], package: "conntrack", elsewhere: "install conntrack-tools" },
+    Need { any_of: &["nginx"], package: "nginx-light", elsewhere: "install nginx" },
+    Need { any_of: &["faketime"], package: "faketime", elsewhere: "install libfaketime" },
+];
+
+/// Sees to what the NAT lab needs; `None`: it is laid here. Otherwise why it cannot be.
+///
+/// # Errors
+/// Names what is missing and how to get it.
+pub fn nat_lab(house: &House) -> Result<Option<&'static str>, Failure> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Some("network namespaces are Linux's"));
+    }
+    if !is_root() {
+        return Ok(Some("only root may lay networks"));
+    }
+    provide(house, "the NAT lab", &[NAT_LAB])?;
+    Ok(None)
+}
+
 /// Sees to Chromium and the message bus its tests need.
 ///
 /// # Errors
 /// Names what is missing and how to get it.
 pub fn chromium(house: &House) -> Result<Chromium, Failure> {
-    provide(house, &[BUS, CHROMIUM])?;
+    provide(house, "the browser tests", &[BUS, CHROMIUM])?;
     match CHROMIUM {
         [chromium, chromedriver] => {
             Ok(Chromium { chromium: path_of(chromium)?, chromedriver: path_of(chromedriver)? })
@@ -83,11 +109,11 @@ pub fn chromium(house: &House) -> Result<Chromium, Failure> {
 /// # Errors
 /// Names what is missing and how to get it.
 pub fn firefox(house: &House) -> Result<PathBuf, Failure> {
-    provide(house, &[BUS, FIREFOX])?;
+    provide(house, "the browser tests", &[BUS, FIREFOX])?;
     FIREFOX.first().map_or_else(|| Err(Failure::new("nothing names Firefox")), path_of)
 }
 
-fn provide(house: &House, lists: &[&[Need]]) -> Result<(), Failure> {
+fn provide(house: &House, whose: &str, lists: &[&[Need]]) -> Result<(), Failure> {
     let missing = || lists.iter().copied().flatten().filter(|need| found(need).is_none()).collect::<Vec<_>>();
     let packages = |needs: &[&Need]| {
         let mut packages: Vec<&str> = needs.iter().map(|need| need.package).collect();
@@ -105,7 +131,7 @@ fn provide(house: &House, lists: &[&[Need]]) -> Result<(), Failure> {
     }
     let lines = absent.iter().map(|need| format!("\n  {}: {}", need.any_of.join(" or "), need.elsewhere));
     Err(Failure::new(format!(
-        "the browser tests need programs that are not installed:{}\non Debian or Ubuntu: sudo apt-get install {}",
+        "{whose} cannot do without programs that are not installed:{}\non Debian or Ubuntu: sudo apt-get install {}",
         lines.collect::<String>(),
         packages(&absent).join(" ")
     )))
@@ -182,9 +208,12 @@ pub fn wasm_target(house: &House) -> Result<(), Failure> {
     })
 }
 
+fn is_root() -> bool {
+    capture(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
 fn is_debian_root() -> bool {
-    let root = capture(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
-    root && fs::exists("/etc/debian_version").unwrap_or(false) && which("apt-get").is_some()
+    is_root() && fs::exists("/etc/debian_version").unwrap_or(false) && which("apt-get").is_some()
 }
 
 fn apt_install(house: &House, packages: &[&str]) -> Result<(), Failure> {

@@ -25,6 +25,7 @@ use wasm::Engine;
 enum Part {
     Host,
     Doc,
+    Nat,
     Wasm,
     Js,
     Browser,
@@ -32,9 +33,10 @@ enum Part {
     Bundler,
 }
 
-const ALL: [(Part, &str); 7] = [
+const ALL: [(Part, &str); 8] = [
     (Part::Host, "host"),
     (Part::Doc, "doc"),
+    (Part::Nat, "nat"),
     (Part::Wasm, "wasm"),
     (Part::Js, "js"),
     (Part::Browser, "browser"),
@@ -74,7 +76,13 @@ struct Outcome {
 /// # Errors
 /// When the set-up fails. Failing tests are no error of the workshop: they are its exit code.
 pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
-    let parts = chosen(names)?;
+    let mut parts = chosen(names)?;
+    if parts.iter().any(|(part, _)| *part == Part::Nat)
+        && let Some(why) = system::nat_lab(house)?
+    {
+        say(format_args!("SKIPPED: the NAT lab (part nat): {why}"));
+        parts.retain(|(part, _)| *part != Part::Nat);
+    }
     let scratch = Scratch::make()?;
     let bench = set_up(house, &parts, &scratch)?;
     // The parts that mostly wait run in two lanes at the end; the others want the processors for themselves.
@@ -103,7 +111,7 @@ impl Part {
             Self::Js => Some("client-wasm/js"),
             Self::Browser | Self::Firefox => Some("tests/browser"),
             Self::Bundler => Some("tests/bundler"),
-            Self::Host | Self::Doc | Self::Wasm => None,
+            Self::Host | Self::Doc | Self::Nat | Self::Wasm => None,
         }
     }
 }
@@ -137,7 +145,7 @@ fn set_up<'h>(
     } else {
         None
     };
-    if any(&[Part::Host]) {
+    if any(&[Part::Host, Part::Nat]) {
         folders.push(tools::cargo_tools(house)?);
     }
     if any(&[Part::Wasm, Part::Js, Part::Browser, Part::Firefox, Part::Bundler]) {
@@ -149,7 +157,7 @@ fn set_up<'h>(
         // Before the gateway: it carries the files of the package.
         package::package_if_stale(house)?;
     }
-    if any(&[Part::Host, Part::Wasm, Part::Browser, Part::Firefox, Part::Bundler]) {
+    if any(&[Part::Host, Part::Nat, Part::Wasm, Part::Browser, Part::Firefox, Part::Bundler]) {
         step("build the gateway", || {
             run(cargo(&["build", "--locked", "-p", "pulsegate-gateway", "--bin", "pulsegate"])
                 .current_dir(&house.root))
@@ -183,12 +191,9 @@ impl Bench<'_> {
     /// Runs a part: what was counted, and whether every runner ended well.
     fn run(&self, part: Part) -> Result<(Tally, bool), Failure> {
         match part {
-            Part::Host => self.hear(
-                cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--config-file"])
-                    .arg(self.house.at(".ci/nextest.toml"))
-                    .arg(format!("--test-threads={}", 2 * processors()))
-                    .current_dir(&self.house.root),
-            ),
+            // The lab wants the machine's time to itself: its networks' time-outs are a tenth of real ones.
+            Part::Host => self.nextest(2 * processors(), "not binary(nat)", &[]),
+            Part::Nat => self.nextest(16, "binary(nat)", &[("PULSEGATE_NAT_LAB", "1")]),
             Part::Doc => self.hear(
                 cargo(&["test", "--locked", "--workspace", "--doc", "--no-fail-fast"])
                     .current_dir(&self.house.root),
@@ -198,6 +203,22 @@ impl Bench<'_> {
             Part::Browser => self.npm_test(part, &[("PULSEGATE_BROWSER", "chromium")]),
             Part::Firefox => self.in_firefox(),
         }
+    }
+
+    fn nextest(
+        &self,
+        threads: usize,
+        filter: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<(Tally, bool), Failure> {
+        self.hear(
+            cargo(&["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--config-file"])
+                .arg(self.house.at(".ci/nextest.toml"))
+                .arg(format!("--test-threads={threads}"))
+                .args(["--filterset", filter])
+                .envs(environment.iter().copied())
+                .current_dir(&self.house.root),
+        )
     }
 
     /// The browser core in all its places, then the same end-to-end tests as in Chromium.

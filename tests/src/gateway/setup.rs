@@ -17,6 +17,7 @@ pub struct Setup {
     pub signer: Signer,
     folder: tempfile::TempDir,
     data: PathBuf,
+    host: Ipv4Addr,
     port: u16,
     admin_port: u16,
     top: Vec<String>,
@@ -44,6 +45,7 @@ impl Setup {
             signer: Signer::new("demo", "t1"),
             folder,
             data,
+            host: Ipv4Addr::LOCALHOST,
             port,
             admin_port,
             top: Vec::new(),
@@ -53,6 +55,14 @@ impl Setup {
             app: Vec::new(),
             more: String::new(),
         }
+    }
+
+    /// Listens at another address than 127.0.0.1. Plain HTTP outside loopback is for a proxy that is named: every
+    /// one of that address is.
+    #[must_use]
+    pub fn host(mut self, host: Ipv4Addr) -> Self {
+        self.host = host;
+        self.top(&format!("trusted_proxies = [\"{host}\"]"))
     }
 
     /// One more line at the top of the configuration.
@@ -141,6 +151,7 @@ impl Setup {
             signer: self.signer.clone(),
             folder,
             data,
+            host: self.host,
             port,
             admin_port,
             top: self.top.clone(),
@@ -155,8 +166,8 @@ impl Setup {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!(
-            "listen = \"127.0.0.1:{}\"\nadmin_listen = \"127.0.0.1:{}\"\ndata_dir = {:?}\n",
-            self.port, self.admin_port, self.data,
+            "listen = \"{}:{}\"\nadmin_listen = \"127.0.0.1:{}\"\ndata_dir = {:?}\n",
+            self.host, self.port, self.admin_port, self.data,
         );
         let mut section = |title: &str, lines: &[String]| {
             if !lines.is_empty() {
