@@ -72,19 +72,40 @@ test('storage-lost ends the claim where a worker died on a full disk, and is a f
   assert.match(full.judge().join(), /message 1 to ann was handled by nobody/);
 });
 
-test('a gap is no fault where the worker died that knew of a resting page, and one elsewhere', () => {
+test('a gap told to a page that was at rest is no fault after a full disk, and one elsewhere', () => {
   const { ledger, say, judge } = scene();
+  ledger.full();
   ledger.rests(0);
   ledger.sending('topic', false);
   const other = () => ledger.heard({ what: 'handled', life: 'life-2', tab: 1, user: 'ann', number: 0 });
   other();
-  ledger.died();
   say('gap', { log: 'topic:storm', reason: 'retention' });
   assert.deepEqual(judge(), []);
   assert.equal(ledger.totals.told, 1);
   ledger.sending('topic', false);
   ledger.heard({ what: 'handled', life: 'life-2', tab: 1, user: 'ann', number: 1 });
   assert.match(judge().join(), /never handled message 1/);
+});
+
+test('what a worker held in memory may be handled and shown once more after its death, and nothing else may', () => {
+  const { ledger, say, judge } = scene();
+  const [first, second] = [ledger.sending('ann', true), ledger.sending('ann', true)];
+  say('handled', { number: second });
+  say('handled', { number: first });
+  ledger.died();
+  const twice = { ...QUIET, times: () => 2 };
+  assert.match(judge(twice).join(), /popped up 2 times.*handled message 0 to ann after 1/);
+  ledger.full();
+  ledger.died();
+  assert.deepEqual(judge(twice), []);
+  assert.match(judge({ ...QUIET, times: () => 3 }).join(), /popped up 3 times/);
+  ledger.written();
+  ledger.settle(new Set(['life-1']));
+  const [third, fourth] = [ledger.sending('ann', false), ledger.sending('ann', false)];
+  say('handled', { number: fourth });
+  say('handled', { number: third });
+  ledger.died();
+  assert.match(judge().join(), /handled message 2 to ann after 3/);
 });
 
 test('a gap, and what was settled before a page was loaded, are named', () => {

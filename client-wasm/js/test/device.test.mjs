@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
 import { load, message, startCore } from './support/load.mjs';
 
+const encode = (text) => new TextEncoder().encode(text);
 const { boot, Device, MemoryStore, Tab, Writer } = await load('#core', 'store/memory.ts', 'store/writer.ts', 'worker/device.ts', 'worker/tab.ts');
 await startCore(boot);
 
@@ -24,8 +25,9 @@ const GO_ON = 8;
 /** A device on a store, mostly of its own. */
 async function start(store = new MemoryStore()) {
   const tabs = [];
+  const told = [];
   const writer = new Writer(store, { free: () => ({}), failed: () => store, superseded() {} });
-  const device = new Device(config, await store.load(), writer, { tier: 'shared-worker', tabs: () => tabs.map(({ tab }) => tab), all() {} });
+  const device = new Device(config, await store.load(), writer, { tier: 'shared-worker', tabs: () => tabs.map(({ tab }) => tab), all: (said) => told.push(said) });
   /** A tab with a handler for everything that takes what it is posted, or with `idle` keeps it. */
   const join = (place, idle = false) => {
     const got = [];
@@ -51,7 +53,7 @@ async function start(store = new MemoryStore()) {
     void device.store({ messages: numbers.map((number) => ({ m: message(number, { expires: 0 }), stored: true })), recalls: [], cursors: {} });
     await turn();
   };
-  return { device, join, leave, arrive, store };
+  return { device, join, leave, arrive, store, told };
 }
 
 /** Time is the test's own from here on. */
@@ -77,18 +79,19 @@ test('what others handled while a tab was at rest waits for it, also when the wo
   const first = await start();
   const [stays, rests] = [first.join(), first.join()];
   await first.arrive(1);
+  const place = first.device.inbox.last;
   first.leave(rests, true);
   await first.arrive(2);
   assert.deepEqual(stays.got, [1, 2]);
   const second = await start(first.store);
-  const here = second.join(2);
+  const here = second.join(first.device.inbox.last);
   await second.arrive(3);
   // Long after tabs that were alive would have come back.
   mock.timers.tick(120_000);
   await turn();
   assert.deepEqual(here.got, [3]);
-  assert.deepEqual([...second.device.inbox.missedSince(1)], [], 'nothing is missing');
-  const back = second.join(1);
+  assert.deepEqual([...second.device.inbox.missedSince(place)], [], 'nothing is missing');
+  const back = second.join(place);
   await turn();
   assert.deepEqual(back.got, [2, 3]);
 });
@@ -130,4 +133,17 @@ test('acks wait while a thousand messages wait for the fastest tab that has a ha
   assert.equal(fast.got.length, 1_000);
   assert.equal(slow.got.length, 64);
   assert.equal(said.filter((kind) => kind === GO_ON).length, 1);
+});
+
+test('nobody is told of a device, or of what it subscribed, before what it is has been written', async () => {
+  ownTime();
+  const { device, told } = await start();
+  await turn();
+  told.length = 0;
+  // As the core tells of a first Welcome, in one breath.
+  device.link.tell(6, 1, 0, Uint8Array.from([...new Uint8Array(32), ...encode('device')]));
+  device.link.tell(9, 0, 0, encode('device\nann\nsession\n'));
+  assert.deepEqual(told, []);
+  await turn();
+  assert.equal(told.find(({ t }) => t === 'status').status.registration, 'device');
 });

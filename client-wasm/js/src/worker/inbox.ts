@@ -75,8 +75,11 @@ export class Inbox {
   #count = 0;
   #bytes = 0;
   #gone = 0;
-  /** The last place given out, and the last that arrived: between them a write is under way. */
-  #given = 0;
+  /**
+   * The last place given out, and the last that arrived: between them a write is under way. No worker
+   * gives a place that one before it gave, and may not have written: the clock goes on.
+   */
+  #given = Date.now();
   #last = 0;
   /** Below this place it is not known any more what left. */
   #pruned = 0;

@@ -111,6 +111,8 @@ export class Link {
   #cursors: Cursors = {};
   #wishes = new Map<number, (error: number) => void>();
   #wish = 0;
+  /** Resolves when what the device is has been written. */
+  #kept: Promise<void> = Promise.resolve();
 
   /** `kept`: false: nothing outlives the worker, so the device is to end with its link. */
   constructor(config: Config, kept: boolean, owner: LinkOwner) {
@@ -173,12 +175,22 @@ export class Link {
       case 5:
         return this.#commit(x);
       case 6:
-        void owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 }).then(() => this.say(Say.saved));
+        this.#kept = owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 });
+        void this.#kept.then(() => this.say(Say.saved));
         return;
       case 7:
         this.#cursors = {};
         this.#batch = { messages: [], recalls: [], cursors: {} };
         return owner.wipe(WIPES[x] as 'forgotten');
+      default:
+        // Nobody is told of a device before it is known on the disk: a worker that died before would have lost it silently.
+        void this.#kept.then(() => this.#told(kind, x, y, text));
+    }
+  }
+
+  #told(kind: number, x: number, y: number, text: string): void {
+    const owner = this.#owner;
+    switch (kind) {
       case 8:
         return owner.state(STATES[x] as State, y >= 1000 ? `${y}` : REASONS[y]);
       case 9: {

@@ -6,15 +6,20 @@
 //               log in the order in which they were published.
 //   all of it   A page that lives at a quiet point handled every message of its logs that was sent after
 //               it said it listened, also what came while it was frozen or in the back/forward cache;
-//               nobody is told of a gap. With one exception, counted as `told`: the worker that knew of a
-//               resting page died, and the page stayed away longer than the next one waits for it.
+//               nobody is told of a gap.
 //   nothing lost  A message to who is logged in, sent after their first page listened, was handled by some
-//               page (or shown, where none had a handler) and popped up once (a person) by the next quiet point; a change of user before that ends the claim.
-//               So does the word `storage-lost`, which is true of two devices only: that of a person who comes back
-//               after somebody else, and one of a full disk, which is in a worker's memory alone, and that worker died.
+//               page (or shown, where none had a handler) and popped up once (a person) by the next quiet point;
+//               a change of user before that ends the claim.
 //   not again   A page that was loaded after a quiet point handles nothing that was settled by then.
 //   nobody else's  A page handles no message to another user, and no notification of another user stands on
 //               the desktop at a quiet point.
+//
+// What the documents except, and nothing else:
+//   a full disk  What was handled makes room for what comes: a page that was at rest may be told of a gap
+//               instead (counted as `told`). And from then until what the worker holds in memory is written,
+//               the worker's death takes it along: then what it took along may be handled and shown once
+//               more, and a device that was made on the full disk is lost, which `storage-lost` tells.
+//   a person who comes back after somebody else has a new device, which `storage-lost` tells.
 
 function add(totals, { handled, told }) {
   totals.lives += 1;
@@ -28,10 +33,12 @@ export class Ledger {
   #lives = new Map();
   /** The current login: who, and when their first page listened. */
   #era = { user: '', since: Infinity, began: 0 };
-  /** When workers may have died. */
+  /** When workers may have died with something in their memory alone, and since when it was. */
   #deaths = [];
-  /** Since when, in this login, something may be in a worker's memory alone. */
+  /** Since when the disk is full, or was until a moment ago. */
   #full = Infinity;
+  /** Whether the disk was full within this login: what made room then is missed later. */
+  #wasFull = false;
   /** Who was logged in before. */
   #known = new Set();
   /** Of lives that are over and judged. */
@@ -40,12 +47,18 @@ export class Ledger {
   login(user) {
     this.#era = { user, since: Infinity, began: ++this.#order, returns: this.#known.has(user) };
     this.#known.add(user);
-    this.#full = Infinity;
+    this.#wasFull = this.#full < Infinity;
   }
 
-  /** The disk is full from now on, and for a while after it has room again. */
+  /** The disk is full from now on. */
   full() {
     this.#full = Math.min(this.#full, ++this.#order);
+    this.#wasFull = true;
+  }
+
+  /** It has had room for so long that everything is written. */
+  written() {
+    this.#full = Infinity;
   }
 
   get user() {
@@ -81,7 +94,7 @@ export class Ledger {
       life.handled.set(said.number, [...(life.handled.get(said.number) ?? []), order]);
       this.#messages[said.number].handled.push(life);
     } else if (what === 'gap') {
-      const gap = { order, ...said, excused: said.reason === 'storage-lost' && this.#mayBeNew(life) };
+      const gap = { order, ...said, full: this.#wasFull, excused: said.reason === 'storage-lost' && this.#mayBeNew(life) };
       life.gaps.push(gap);
       if (!gap.excused) return;
       // A new device: it is there from its own first word that it listens.
@@ -108,7 +121,7 @@ export class Ledger {
 
   /** A worker may have died now. */
   died() {
-    this.#deaths.push(++this.#order);
+    if (this.#full < Infinity) this.#deaths.push({ at: ++this.#order, since: this.#full });
   }
 
   /** The page of this tab is woken: from now on it has to attach anew. */
@@ -141,7 +154,12 @@ export class Ledger {
   }
 
   #mayBeNew({ user }) {
-    return user !== this.#era.user || this.#era.returns || this.#deaths.some((death) => death > this.#full);
+    return user !== this.#era.user || this.#era.returns || this.#deaths.some(({ at }) => at > this.#era.began);
+  }
+
+  /** How often a worker may have forgotten what became of a message. */
+  #forgotten({ sent, settled }) {
+    return this.#deaths.filter(({ at, since }) => at > sent && !(settled && settled < since)).length;
   }
 
   /** Whether a page of who is logged in was told already, and listens again. */
@@ -165,7 +183,7 @@ export class Ledger {
       if (owed && message.handled.length === 0 && count === 0) faults.push(`${name(message)} was handled by nobody`);
       // A message to the topic is for each person: the one who logged in later may be shown it too.
       const persons = message.user === undefined && message.era !== this.#era ? 2 : 1;
-      if (count > persons) faults.push(`${name(message)} popped up ${count} times`);
+      if (count > persons + this.#forgotten(message)) faults.push(`${name(message)} popped up ${count} times`);
       if (owed && message.shown && count === 0) faults.push(`${name(message)} never popped up`);
       if (message.user !== undefined && message.user !== this.#era.user && shown(message.number)) faults.push(`${name(message)} stands on the desktop of ${this.#era.user}`);
     }
@@ -180,19 +198,20 @@ export class Ledger {
       const message = this.#messages[number];
       if (times.length > 1) faults.push(`${who} handled ${name(message)} ${times.length} times`);
       if (message.user !== undefined && message.user !== life.user) faults.push(`${who} handled ${name(message)}`);
-      if (message.settled && life.loaded > message.settled) faults.push(`${who} handled ${name(message)}, which was settled before it was loaded`);
-      if (number < (last.get(message.user) ?? -1)) faults.push(`${who} handled ${name(message)} after ${last.get(message.user)}`);
+      const forgotten = this.#forgotten(message) > 0;
+      if (!forgotten && message.settled && life.loaded > message.settled) faults.push(`${who} handled ${name(message)}, which was settled before it was loaded`);
+      if (!forgotten && number < (last.get(message.user) ?? -1)) faults.push(`${who} handled ${name(message)} after ${last.get(message.user)}`);
       last.set(message.user, number);
     }
     if (!alive) return;
-    const forgotten = ({ order }) => this.#deaths.some((death) => death < order && life.rested.some((rest) => rest < death));
     const gaps = life.gaps.filter(({ excused }) => !excused);
-    for (const gap of gaps) if (!forgotten(gap)) faults.push(`${who} was told of a gap in ${gap.log}: ${gap.reason}`);
+    const madeRoom = ({ full }) => full && life.rested.length > 0;
+    for (const gap of gaps) if (!madeRoom(gap)) faults.push(`${who} was told of a gap in ${gap.log}: ${gap.reason}`);
     for (const message of this.#messages) {
       const mine = message.user === undefined || (message.user === life.user && !life.only);
       if (message.settled || !mine || message.sent < life.since || life.handled.has(message.number)) continue;
       const log = message.user === undefined ? 'topic:' : 'user:';
-      if (gaps.some((gap) => gap.order > message.sent && gap.log.startsWith(log) && forgotten(gap))) life.told.add(message.number);
+      if (gaps.some((gap) => gap.order > message.sent && gap.log.startsWith(log) && madeRoom(gap))) life.told.add(message.number);
       else faults.push(`${who} never handled ${name(message)}`);
     }
   }

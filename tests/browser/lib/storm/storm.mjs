@@ -11,6 +11,10 @@ import { StormTab } from './tab.mjs';
 const SPELL = 100;
 /** How long a quiet point may take to become quiet. */
 const QUIET = { within: 45_000 };
+/** So long after there is room again a worker has written what it held in memory: it tries every three seconds. */
+const WRITTEN_MS = 10_000;
+/** What ends a tab's own worker. */
+const WITH_TAB = ['open', 'close', 'freeze', 'away', 'reload', 'user'];
 
 /** Runs the storm of a seed; answers with its figures. Throws what went wrong, with the way to see it again. */
 export async function storm(stage, { seed, events = 1000, tier = 'shared-worker' }) {
@@ -38,6 +42,8 @@ class Storm {
   #tabs;
   /** A tab that is always there, of no site. */
   #keeper;
+  /** Since when the disk has room; Infinity: it has none. */
+  #room = -Infinity;
   #done = 0;
   #quietTook = 0;
 
@@ -118,7 +124,9 @@ class Storm {
     const { browser, network, gateway, app } = this.#stage;
     const tab = this.#tabs[number];
     if (kind === 'freeze' || kind === 'away') this.#ledger.rests(number);
-    if (kind === 'kill' || kind === 'crash') this.#ledger.died();
+    if (this.#room < performance.now() - WRITTEN_MS) this.#ledger.written();
+    // Without a SharedWorker the worker goes with its tab.
+    if (kind === 'kill' || kind === 'crash' || (this.#tier !== 'shared-worker' && WITH_TAB.includes(kind))) this.#ledger.died();
     switch (kind) {
       case 'open': case 'close': case 'front': case 'freeze': case 'away': case 'reload': case 'crash':
         return tab[kind]();
@@ -141,7 +149,10 @@ class Storm {
         app.tokenLives = [how === 'expired' ? -1 : 31];
         return network.cut();
       case 'quota': case 'room':
-        if (kind === 'quota') this.#ledger.full();
+        if (kind === 'quota') {
+          this.#ledger.full();
+          this.#room = Infinity;
+        }
         return this.#quota(kind === 'quota' ? 1 : undefined);
       case 'user':
         return this.#change();
@@ -158,6 +169,7 @@ class Storm {
   }
 
   async #quota(size) {
+    if (!size && this.#room === Infinity) this.#room = performance.now();
     const { browser, app } = this.#stage;
     this.#keeper ??= await browser.attach(browser.find('page', 'about:blank')[0].targetId);
     await this.#keeper.send('Storage.overrideQuotaForOrigin', { origin: app.origin, ...(size && { quotaSize: size }) });
