@@ -115,7 +115,11 @@ impl Node {
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = match config.store.engine {
-            Engine::Embedded => Store::embedded(EmbeddedSettings::new(&config.data_dir), Arc::clone(&clock))?,
+            Engine::Embedded => {
+                let settings =
+                    EmbeddedSettings { fsync: config.store.fsync, ..EmbeddedSettings::new(&config.data_dir) };
+                Store::embedded(settings, Arc::clone(&clock))?
+            }
             Engine::Memory => Store::memory(Arc::clone(&clock)),
         };
         let networks = match config.store.engine {

@@ -37,5 +37,5 @@ pub use registration::{
 pub use router::{
     Audience, Funnel, MessageState, MessageStatus, Notes, ReceiptIn, ReceiptStage, Router, RouterSettings,
 };
-pub use store::{EmbeddedSettings, Store, StoreStats};
+pub use store::{EmbeddedSettings, Fsync, Store, StoreStats};
 pub use wake::{NobodyListens, Wake};

@@ -6,7 +6,7 @@ use core::time::Duration;
 use pulsegate_routing::conformance::World;
 use pulsegate_routing::store::{ArchiveError, export, import, new_epoch};
 use pulsegate_routing::{
-    EmbeddedSettings, GapReason, ManualClock, OpenError, PublishError, Store, StoreError,
+    EmbeddedSettings, Fsync, GapReason, ManualClock, OpenError, PublishError, Store, StoreError,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -150,6 +150,68 @@ async fn a_new_epoch_is_told_to_every_device_and_keeps_the_messages() {
     let connected = device.connect(&mut world).await.unwrap();
     assert!(connected.starts.iter().all(|start| start.gap.is_some()));
     assert_eq!(device.take_all(&world).await, [second]);
+}
+
+fn synced_now_and_then(path: &Path) -> impl FnOnce(Arc<dyn pulsegate_routing::Clock>) -> Store {
+    let fsync = Fsync::Every(Duration::from_millis(5));
+    let settings = EmbeddedSettings { fsync, ..EmbeddedSettings::new(path) };
+    move |clock| Store::embedded(settings, clock).unwrap()
+}
+
+#[tokio::test]
+async fn a_machine_that_went_down_between_two_syncs_changes_the_epoch_and_every_device_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(synced_now_and_then(dir.path())).await;
+    let mut device = world.subscriber(&["news"]).await;
+    let first = world.say("news").await;
+    assert_eq!(device.take_all(&world).await, [first]);
+    device.disconnect(&world).await;
+    let epoch = world.router.epoch();
+
+    // As a process that was killed leaves it: the boot is the same, and nothing was lost.
+    let mark = dir.path().join("unsynced");
+    let this_boot = std::fs::read(&mark).unwrap();
+    world.router.shutdown().await.unwrap();
+    assert!(!mark.exists(), "a clean end leaves nothing to sync");
+    std::fs::write(&mark, this_boot).unwrap();
+    world.restart(synced_now_and_then(dir.path())).await;
+    assert_eq!(world.router.epoch(), epoch);
+
+    // As another boot finds it. What was not lost is kept.
+    world.router.shutdown().await.unwrap();
+    std::fs::write(&mark, "another boot").unwrap();
+    world.restart(embedded(dir.path())).await;
+    assert_ne!(world.router.epoch(), epoch);
+    assert!(!mark.exists(), "from now on each commit is synced");
+    let connected = device.connect(&mut world).await.unwrap();
+    assert!(connected.starts.iter().all(|start| start.gap.is_some()), "{connected:?}");
+    let epoch = world.router.epoch();
+    world.router.shutdown().await.unwrap();
+    world.restart(embedded(dir.path())).await;
+    assert_eq!(world.router.epoch(), epoch, "told once");
+}
+
+#[tokio::test]
+async fn what_was_accepted_reaches_the_disk_within_the_interval_in_far_fewer_syncs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(synced_now_and_then(dir.path())).await;
+    let before = world.router.stats().syncs;
+    for _ in 0..200 {
+        world.say("news").await;
+    }
+    let commits = world.router.stats().commits;
+    tokio::task::spawn_blocking({
+        let router = world.router.clone();
+        move || {
+            while router.stats().syncs == before {
+                std::thread::yield_now();
+            }
+        }
+    })
+    .await
+    .unwrap();
+    let stats = world.router.stats();
+    assert!(commits >= 200 && stats.syncs < commits, "{stats:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::file::{self, File};
 use super::{Config, Engine, GatewayEntry, Gateways, HeartbeatConfig, HeartbeatKind, StoreConfig, TlsFiles};
 use ipnet::IpNet;
+use pulsegate_routing::Fsync;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,13 @@ const GATEWAYS_TTL: Duration = Duration::from_secs(300);
 const WEIGHT_MAX: u32 = 1000;
 /// A region is a word for people, told to every client.
 const REGION_BYTES: usize = 64;
+/// What a power loss may take, unless told otherwise: a second, as the databases that offer it do
+/// (Redis: `appendfsync everysec`).
+const FSYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// More often, and a sync a group costs about the same.
+const FSYNC_LEAST: Duration = Duration::from_millis(10);
+/// Beyond a minute the system writes by itself (Linux, `dirty_expire_centisecs`: 30 s).
+const FSYNC_MOST: Duration = Duration::from_secs(60);
 
 pub(super) type Checked<T> = Result<T, ConfigError>;
 
@@ -211,7 +219,27 @@ fn store(written: &file::Store) -> Checked<StoreConfig> {
     if retention < Duration::from_secs(1) || retention > RETENTION_MAX {
         return wrong("store.retention", "expected between 1s and 3650d");
     }
-    Ok(StoreConfig { engine: Engine::Embedded, retention })
+    let fsync = fsync(written)?;
+    Ok(StoreConfig { engine: Engine::Embedded, retention, fsync })
+}
+
+fn fsync(written: &file::Store) -> Checked<Fsync> {
+    let place = "store.fsync_interval";
+    let every = written.fsync_interval.map(|span| span.0);
+    match (written.fsync.as_deref(), every) {
+        (None | Some("always"), None) => Ok(Fsync::Always),
+        (None | Some("always"), Some(_)) => wrong(place, "means something only with fsync = \"interval\""),
+        (Some("interval"), every) => {
+            let every = every.unwrap_or(FSYNC_INTERVAL);
+            if every < FSYNC_LEAST || every > FSYNC_MOST {
+                return wrong(place, "expected between 10ms and 1m");
+            }
+            Ok(Fsync::Every(every))
+        }
+        (Some(other), _) => {
+            wrong("store.fsync", format!("'{other}' is no way to sync; expected always or interval"))
+        }
+    }
 }
 
 fn policy(written: Option<&str>) -> Checked<HeartbeatKind> {

@@ -36,6 +36,8 @@ const KEYS: &[(&[&str], Kind)] = &[
     (&["store", "nats_url"], Kind::Text),
     (&["store", "nats_monitor_url"], Kind::Text),
     (&["store", "retention"], Kind::Text),
+    (&["store", "fsync"], Kind::Text),
+    (&["store", "fsync_interval"], Kind::Text),
     (&["heartbeat", "policy"], Kind::Text),
     (&["apps"], Kind::Toml),
 ];

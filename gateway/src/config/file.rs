@@ -64,6 +64,8 @@ pub(super) struct Store {
     pub nats_url: Option<String>,
     pub nats_monitor_url: Option<String>,
     pub retention: Option<Span>,
+    pub fsync: Option<String>,
+    pub fsync_interval: Option<Span>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -26,6 +26,7 @@ pub use secret::Secret;
 pub use span::{format_span, parse_span};
 
 use ipnet::IpNet;
+use pulsegate_routing::Fsync;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -110,6 +111,8 @@ pub struct StoreConfig {
     pub engine: Engine,
     /// Longest time-to-live of a message.
     pub retention: Duration,
+    /// When what was accepted is synced to the disk.
+    pub fsync: Fsync,
 }
 
 /// Which store.

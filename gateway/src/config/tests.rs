@@ -120,6 +120,9 @@ fn every_error_is_one_line_that_names_the_key() {
         ("[store]\nretention = '0'".to_owned(), "store.retention"),
         ("[store]\nretention = 'a week'".to_owned(), "a week"),
         ("[store]\nretention = 7".to_owned(), "f.toml:2"),
+        ("[store]\nfsync = 'never'".to_owned(), "store.fsync"),
+        ("[store]\nfsync_interval = '1s'".to_owned(), "store.fsync_interval"),
+        ("[store]\nfsync = 'interval'\nfsync_interval = '1ms'".to_owned(), "store.fsync_interval"),
         ("[heartbeat]\npolicy = 'eager'".to_owned(), "heartbeat.policy"),
         ("[limits]\nframes_per_second = -1".to_owned(), "f.toml:2"),
         ("[limits]\nrequest_headers = 2".to_owned(), "limits.request_headers"),
@@ -247,4 +250,14 @@ fn secrets_do_not_show_in_debug() {
     assert!(!shown.contains(SECRET) && shown.contains("[redacted]"), "{shown}");
     let file: file::File = toml::from_str(&example()).unwrap();
     assert!(!format!("{file:?}").contains(SECRET));
+}
+
+#[test]
+fn the_disk_is_synced_before_an_answer_unless_told_otherwise() {
+    let fsync = |text: &str| read(text, &[]).unwrap().store.fsync;
+    assert_eq!(fsync(""), Fsync::Always);
+    assert_eq!(fsync("[store]\nfsync = 'always'"), Fsync::Always);
+    assert_eq!(fsync("[store]\nfsync = 'interval'"), Fsync::Every(Duration::from_secs(1)));
+    let written = "[store]\nfsync = 'interval'\nfsync_interval = '50ms'";
+    assert_eq!(fsync(written), Fsync::Every(Duration::from_millis(50)));
 }

@@ -10,7 +10,9 @@ pub mod embedded;
 mod memory;
 mod model;
 
-pub use embedded::{ArchiveError, Archived, EmbeddedSettings, EmbeddedStore, export, import, new_epoch};
+pub use embedded::{
+    ArchiveError, Archived, EmbeddedSettings, EmbeddedStore, Fsync, export, import, new_epoch,
+};
 pub use memory::MemoryStore;
 pub use model::{
     Alive, Append, AppendError, Appended, Counts, DeviceProgress, EPOCH_2025_MS, Expect, Expired, Hider,

@@ -58,7 +58,7 @@ pub struct Archived {
 pub fn export(dir: &Path, out: &mut dyn Write) -> Result<Archived, ArchiveError> {
     let settings = EmbeddedSettings { create: false, ..EmbeddedSettings::new(dir) };
     let directory = DataDirectory::take(&settings)?;
-    let tables = directory.open_tables(settings.cache_bytes)?;
+    let tables = directory.open_tables(settings.cache_bytes, settings.fsync)?;
     load(&tables, dir)?; // a format this version does not know is not exported as if it were
     let mut out = BufWriter::new(out);
     out.write_all(MAGIC)?;
@@ -194,7 +194,7 @@ fn commit(tables: &dyn Tables, batch: Vec<Row>) -> Result<(), ArchiveError> {
 pub fn new_epoch(dir: &Path) -> Result<Epoch, ArchiveError> {
     let settings = EmbeddedSettings { create: false, ..EmbeddedSettings::new(dir) };
     let directory = DataDirectory::take(&settings)?;
-    let tables = directory.open_tables(settings.cache_bytes)?;
+    let tables = directory.open_tables(settings.cache_bytes, settings.fsync)?;
     let old = load(&tables, dir)?.memory.epoch;
     let mut epoch = fresh_epoch(dir)?;
     while epoch == old {

@@ -6,6 +6,7 @@ use super::fjall_tables::{FjallTables, is_full};
 use super::journal_check::Journals;
 use super::key::{self, Table};
 use super::plan::{self, Memory};
+use super::sync::{self, Fsync};
 use super::tables::{CommitError, Tables, Write};
 use crate::{LogKey, OpenError, StoreError};
 use pulsegate_proto::id::{Epoch, Seq};
@@ -75,7 +76,9 @@ impl DataDirectory {
 
     /// Opens the tables. Should fjall have dropped commits that were synced, because it could not
     /// read on in a journal, that is written down, and the epoch changes: every device is told.
-    pub(crate) fn open_tables(&self, cache_bytes: u64) -> Result<FjallTables, OpenError> {
+    ///
+    /// The same where the machine went down while commits waited for their sync.
+    pub(crate) fn open_tables(&self, cache_bytes: u64, fsync: Fsync) -> Result<FjallTables, OpenError> {
         let path = self.path.join(TABLES);
         let before = Journals::read(&path);
         let tables =
@@ -90,7 +93,30 @@ impl DataDirectory {
             );
             set_epoch(&tables, &self.path, fresh_epoch(&self.path)?)?;
         }
-        Ok(tables)
+        if sync::machine_went_down(&self.path) {
+            tracing::error!(
+                data_dir = %self.path.display(),
+                "the machine went down while fsync = \"interval\" was in force: what was accepted in the last \
+                 interval may be lost; the epoch changes, so that every device is told",
+            );
+            set_epoch(&tables, &self.path, fresh_epoch(&self.path)?)?;
+        }
+        let marked = match fsync {
+            Fsync::Every(_) => sync::mark(&self.path),
+            Fsync::Always => match tables.sync() {
+                Ok(_) => sync::unmark(&self.path),
+                Err(error) => return Err(not_committed(&self.path, error)),
+            },
+        };
+        marked.map_err(|error| open_error(&self.path, &error))?;
+        Ok(if fsync == Fsync::Always { tables } else { tables.synced_later() })
+    }
+
+    /// All that was committed is on the disk.
+    pub(crate) fn mark_synced(&self) {
+        if let Err(error) = sync::unmark(&self.path) {
+            tracing::warn!(%error, "a restart of the machine will be taken for a loss");
+        }
     }
 }
 
@@ -208,10 +234,14 @@ pub(crate) fn set_epoch(tables: &dyn Tables, path: &Path, epoch: Epoch) -> Resul
         Write { table: Table::Meta, key: key.to_vec(), value: Some(value) }
     };
     let batch = vec![row(key::FORMAT, u64::from(FORMAT)), row(key::EPOCH, epoch)];
-    tables.commit(batch).map_err(|error| match error {
+    tables.commit(batch).map_err(|error| not_committed(path, error))
+}
+
+fn not_committed(path: &Path, error: CommitError) -> OpenError {
+    match error {
         CommitError::Full | CommitError::Unknown(_) => OpenError::Full { path: path.to_owned() },
         CommitError::SyncFailed(reason) | CommitError::Closed(reason) => {
             OpenError::Io { path: path.to_owned(), reason }
         }
-    })
+    }
 }

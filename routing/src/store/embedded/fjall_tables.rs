@@ -46,6 +46,9 @@ pub struct FjallTables {
     sync_failed: AtomicBool,
     broken: AtomicBool,
     reopened: AtomicU64,
+    /// Commits are given to the system only; [`Tables::sync`] brings them to the disk.
+    lazy: bool,
+    unsynced: AtomicBool,
 }
 
 /// fjall asserts what a damaged file can make untrue: a panic of its recovery is its way to say
@@ -110,7 +113,16 @@ impl FjallTables {
             sync_failed: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             reopened: AtomicU64::new(0),
+            lazy: false,
+            // A killed process may have left some, where this one will sync each commit.
+            unsynced: AtomicBool::new(true),
         })
+    }
+
+    /// From now on a commit is given to the system, and on the disk after the next [`Tables::sync`].
+    #[must_use]
+    pub(crate) fn synced_later(self) -> Self {
+        Self { lazy: true, ..self }
     }
 
     fn with<R>(
@@ -131,7 +143,8 @@ impl FjallTables {
         let State::Open(open) = &*state else {
             return Err(fjall::Error::Poisoned);
         };
-        let mut out = open.database.batch().durability(Some(PersistMode::SyncData));
+        let mode = if self.lazy { PersistMode::Buffer } else { PersistMode::SyncData };
+        let mut out = open.database.batch().durability(Some(mode));
         for write in batch {
             let space = &open.spaces[write.table as usize];
             match &write.value {
@@ -217,6 +230,7 @@ impl Tables for FjallTables {
             outcome = self.write(&batch);
         }
         let Err(error) = outcome else {
+            self.unsynced.store(self.lazy, Ordering::SeqCst);
             return Ok(());
         };
         self.broken.store(true, Ordering::SeqCst);
@@ -226,6 +240,31 @@ impl Tables for FjallTables {
         }
         // Its bytes may be in the journal, and then it is there after the restart.
         Err(CommitError::Unknown(error.to_string()))
+    }
+
+    fn sync(&self) -> Result<bool, CommitError> {
+        // Taken before the sync: what is committed beside it is for the next one.
+        if !self.unsynced.swap(false, Ordering::SeqCst) {
+            return Ok(false);
+        }
+        let state = self.state.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Opened anew after a failed write, the journal is another file object, with the same file behind it.
+        let State::Open(open) = &*state else {
+            self.unsynced.store(true, Ordering::SeqCst);
+            return Ok(false);
+        };
+        match open.database.persist(PersistMode::SyncData) {
+            Ok(()) => Ok(true),
+            // Refused before anything was tried: a write failed, and the next commit opens anew.
+            Err(fjall::Error::Poisoned) => {
+                self.unsynced.store(true, Ordering::SeqCst);
+                Ok(false)
+            }
+            Err(error) => {
+                self.sync_failed.store(true, Ordering::SeqCst);
+                Err(CommitError::SyncFailed(error.to_string()))
+            }
+        }
     }
 
     fn heal(&self) -> Result<(), CommitError> {
@@ -264,25 +303,26 @@ impl Tables for FjallTables {
     }
 
     fn close(&self) -> Result<(), StoreError> {
+        let synced = self.sync().map_err(|error| StoreError::ReadOnly(format!("{error:?}")));
         let mut state = self.state.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let closed = core::mem::replace(&mut *state, State::Closed);
         let State::Open(open) = closed else {
-            return Ok(());
+            return synced.map(drop);
         };
         if self.sync_failed.load(Ordering::SeqCst) || self.broken.load(Ordering::SeqCst) {
-            return Ok(());
+            return synced.map(drop);
         }
         if has_room(&self.path, RESERVE_BYTES) {
-            // Every batch was synced: what cannot be written out now is replayed at the next start.
+            // Every batch is synced: what cannot be written out now is replayed at the next start.
             for space in &open.spaces {
                 if let Err(error) = space.rotate_memtable() {
                     tracing::warn!(%error, "the next start replays the journal");
-                    return Ok(());
+                    return synced.map(drop);
                 }
             }
             wait_for_flushes(&open);
         }
-        Ok(())
+        synced.map(drop)
     }
 }
 

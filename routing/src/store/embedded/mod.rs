@@ -15,12 +15,14 @@ mod plan_expiry;
 mod plan_message;
 mod plan_progress;
 mod registry;
+mod sync;
 mod tables;
 mod value;
 mod writer;
 
 pub use archive::{ArchiveError, Archived, export, import, new_epoch};
 pub use key::Table;
+pub use sync::Fsync;
 pub use tables::{CommitError, Each, Tables, Write};
 
 use crate::store::StoreStats;
@@ -33,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use sync::Syncer;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Job, Order, QUEUE, Writer};
 
@@ -46,13 +49,16 @@ pub struct EmbeddedSettings {
     pub create: bool,
     /// Memory for blocks read from disk, bytes.
     pub cache_bytes: u64,
+    /// When what was committed is synced.
+    pub fsync: Fsync,
 }
 
 impl EmbeddedSettings {
-    /// The defaults for a data directory at `path`: made if missing, a cache of 32 MiB.
+    /// The defaults for a data directory at `path`: made if missing, a cache of 32 MiB, synced before
+    /// anybody is answered.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), create: true, cache_bytes: 32 * 1024 * 1024 }
+        Self { path: path.into(), create: true, cache_bytes: 32 * 1024 * 1024, fsync: Fsync::Always }
     }
 }
 
@@ -77,6 +83,7 @@ pub(crate) struct Shared {
     pub(crate) lasts: Lasts,
     floors: RwLock<HashMap<LogKey, Seq>>,
     pub(crate) stats: Counting,
+    pub(crate) fsync: Fsync,
     pub(crate) full: AtomicBool,
     everyone_entries: AtomicU64,
     wake: RwLock<Option<Arc<dyn Wake>>>,
@@ -109,9 +116,12 @@ impl Shared {
         self.lasts.clear();
     }
 
-    /// Lets the next process have the data directory.
-    pub(crate) fn unlock(&self) {
-        drop(self.directory.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Lets the next process have the data directory. `clean`: all that was committed is on the disk.
+    pub(crate) fn unlock(&self, clean: bool) {
+        let directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(directory) = directory.filter(|_| clean) {
+            directory.mark_synced();
+        }
     }
 }
 
@@ -120,6 +130,7 @@ pub struct EmbeddedStore {
     pub(crate) shared: Arc<Shared>,
     queue: Option<mpsc::Sender<Order>>,
     writer: Option<JoinHandle<()>>,
+    _syncer: Option<Syncer>,
 }
 
 impl EmbeddedStore {
@@ -129,8 +140,8 @@ impl EmbeddedStore {
     /// Each way in which a data directory can be unusable has its own [`OpenError`].
     pub fn open(settings: EmbeddedSettings, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let directory = DataDirectory::take(&settings)?;
-        let tables = directory.open_tables(settings.cache_bytes)?;
-        Self::on(Arc::new(tables), clock, Some(directory))
+        let tables = directory.open_tables(settings.cache_bytes, settings.fsync)?;
+        Self::on(Arc::new(tables), clock, Some(directory), settings.fsync)
     }
 
     /// A store on other tables: another engine, or one that fails on purpose.
@@ -138,13 +149,14 @@ impl EmbeddedStore {
     /// # Errors
     /// The tables cannot be read, or hold another format.
     pub fn on_tables(tables: Arc<dyn Tables>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Self::on(tables, clock, None)
+        Self::on(tables, clock, None, Fsync::Always)
     }
 
     fn on(
         tables: Arc<dyn Tables>,
         clock: Arc<dyn Clock>,
         directory: Option<DataDirectory>,
+        fsync: Fsync,
     ) -> Result<Self, OpenError> {
         let path = directory.as_ref().map(|d| d.path().to_owned()).unwrap_or_default();
         let state = directory::load(&*tables, &path)?;
@@ -156,6 +168,7 @@ impl EmbeddedStore {
             lasts: Lasts::new(),
             floors: RwLock::new(state.floors),
             stats: Counting::default(),
+            fsync,
             full: AtomicBool::new(false),
             everyone_entries: AtomicU64::new(0),
             wake: RwLock::new(None),
@@ -165,11 +178,17 @@ impl EmbeddedStore {
         let (queue, orders) = mpsc::channel(QUEUE);
         let (memory, waiting) = (state.memory, VecDeque::new());
         let writer = Writer { shared: shared.clone(), memory, suspect: None, waiting };
+        let no_thread =
+            |error: std::io::Error| OpenError::Io { path: path.clone(), reason: error.to_string() };
         let writer = std::thread::Builder::new()
             .name(String::from("store-writer"))
             .spawn(move || writer.run(orders))
-            .map_err(|error| OpenError::Io { path, reason: error.to_string() })?;
-        Ok(Self { shared, queue: Some(queue), writer: Some(writer) })
+            .map_err(no_thread)?;
+        let syncer = match fsync {
+            Fsync::Always => None,
+            Fsync::Every(every) => Some(Syncer::start(shared.clone(), every).map_err(no_thread)?),
+        };
+        Ok(Self { shared, queue: Some(queue), writer: Some(writer), _syncer: syncer })
     }
 
     pub(crate) fn set_wake(&self, wake: Arc<dyn Wake>) {

@@ -53,12 +53,21 @@ pub trait Tables: Send + Sync + 'static {
         each: Each<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Writes the batch, all or nothing; it is synced when this returns, and visible to readers
-    /// not before that.
+    /// Writes the batch, all or nothing; it is synced when this returns, unless the tables were
+    /// opened to be synced now and then, and visible to readers not before that.
     ///
     /// # Errors
     /// It is not.
     fn commit(&self, batch: Vec<Write>) -> Result<(), CommitError>;
+
+    /// Brings to the disk what was committed and is not there yet. Answers whether there was
+    /// something: where each commit is synced there never is.
+    ///
+    /// # Errors
+    /// It is not there, and nothing may be written until restart.
+    fn sync(&self) -> Result<bool, CommitError> {
+        Ok(false)
+    }
 
     /// Brings the tables back after a failed commit, if they need it.
     ///

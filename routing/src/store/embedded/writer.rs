@@ -4,7 +4,7 @@
 use super::key::{self, Table};
 use super::plan::{self, After, Memory, Plan};
 use super::tables::CommitError;
-use super::{Shared, codec};
+use super::{Fsync, Shared, codec};
 use crate::{Entry, LogKey, StoreError, Wake};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl Writer {
             }
         }
         let closed = self.shared.tables.close();
-        self.shared.unlock();
+        self.shared.unlock(closed.is_ok());
         // The wake may hold the router, and so this store.
         self.shared.set_wake(None);
         let _gone = closing.send(closed);
@@ -174,7 +174,9 @@ impl Writer {
         let outcome = match batch {
             None => Ok(after),
             Some(batch) => {
-                shared.stats.syncs.fetch_add(1, Ordering::Relaxed);
+                if shared.fsync == Fsync::Always {
+                    shared.stats.syncs.fetch_add(1, Ordering::Relaxed);
+                }
                 let outcome = shared.tables.commit(batch);
                 self.judge(outcome, after)
             }
