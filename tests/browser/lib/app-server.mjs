@@ -13,10 +13,10 @@ export const DIST = process.env.PULSEGATE_DIST ?? fileURLToPath(new URL('../../.
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 const OF_DIST = /^\/pulsegate(-worker)?\.(js|wasm)$/;
 
-/** Starts it on a free port. `headers(url)` adds headers; `extra` are further files, by path. */
-export async function startApp({ headers = () => ({}), extra = {} } = {}) {
+/** Starts it on `port`, or a free one. `headers(url)` adds headers; `extra` are further files, by path. */
+export async function startApp({ port = 0, headers = () => ({}), extra = {} } = {}) {
   const app = new AppServer(headers, extra);
-  await app.listen();
+  await app.listen(port);
   return app;
 }
 
@@ -40,11 +40,11 @@ class AppServer {
     this.#extra = extra;
   }
 
-  async listen() {
+  async listen(port) {
     this.#server = createServer((request, response) => this.#answer(request, response).catch((fault) => {
       response.writeHead(500).end(String(fault));
     }));
-    await new Promise((done) => { this.#server.listen(0, '127.0.0.1', done); });
+    await new Promise((done) => { this.#server.listen(port, '127.0.0.1', done); });
     this.origin = `http://127.0.0.1:${this.#server.address().port}`;
   }
 

@@ -8,12 +8,16 @@
 //! libfaketime, the device has a clock of its own. Only the kernel keeps the wall's time, and its time-outs are
 //! divided accordingly. Seconds are those of the ends unless the wall is named.
 
+mod browser;
 mod namespace;
 mod nginx;
+mod pinger;
 mod router;
 
+pub use browser::Browser;
 pub use namespace::{Inside, Namespace};
 pub use nginx::Nginx;
+pub use pinger::Pinger;
 pub use router::{GATEWAY, Mapping, Wires};
 
 use crate::{
@@ -31,6 +35,9 @@ use std::{
 /// Seconds of both ends in one of the wall's. The four seconds within which a path must be back for strong evidence
 /// are then 0.4 s, which two busy processors keep.
 pub const SPEED: u32 = 10;
+
+/// Where pages of the app come from: the client's own loopback, which browsers take for secure.
+pub const PAGES: &str = "http://127.0.0.1:8000";
 
 /// What the lab needs, and where Debian has it.
 const PROGRAMS: [(&str, &str); 7] = [
@@ -70,15 +77,57 @@ fn faketime() -> Option<PathBuf> {
     folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists())
 }
 
-/// So many seconds of both ends, on the wall.
-#[must_use]
-pub fn wall(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds / f64::from(SPEED))
+/// What lies between the two sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    mapping: Mapping,
+    timeout_s: u32,
+    idle_s: Option<u32>,
+    speed: u32,
+    pages: bool,
 }
 
-/// Lets so many seconds of both ends go by.
-pub async fn pass(seconds: f64) {
-    tokio::time::sleep(wall(seconds)).await;
+impl Plan {
+    /// A router whose mappings live `timeout_s` seconds.
+    #[must_use]
+    pub fn nat(mapping: Mapping, timeout_s: u32) -> Self {
+        Self { mapping, timeout_s, idle_s: None, speed: SPEED, pages: false }
+    }
+
+    /// A patient router, and an nginx before the gateway that ends links after `idle_s` seconds of silence.
+    #[must_use]
+    pub fn proxy(idle_s: u32) -> Self {
+        Self { idle_s: Some(idle_s), ..Self::nat(Mapping::Loose, 86_400) }
+    }
+
+    /// Both ends live as fast as the wall's clock.
+    #[must_use]
+    pub fn in_real_time(self) -> Self {
+        Self { speed: 1, ..self }
+    }
+
+    /// Browsers may connect, from [`PAGES`] and without a token.
+    #[must_use]
+    pub fn with_pages(self) -> Self {
+        Self { pages: true, ..self }
+    }
+
+    /// Lays it, lives in it, and takes it away again.
+    ///
+    /// Without root or the tools it says so and lives nothing, unless `PULSEGATE_NAT_LAB` demands the lab.
+    ///
+    /// # Panics
+    /// If `live` does.
+    pub fn lay(self, live: impl AsyncFnOnce(Lab) + Send) {
+        if let Some(why) = impossible() {
+            assert!(std::env::var_os("PULSEGATE_NAT_LAB").is_none(), "the NAT lab was demanded: {why}");
+            eprintln!("########\n######## SKIPPED, nothing was tested: no NAT lab here: {why}\n########");
+            return;
+        }
+        let wires = Wires::lay(self.mapping, self.timeout_s, self.speed);
+        let (door, inside) = (wires.outside.door(), wires.client.runtime());
+        namespace::block_on(&door, async move || live(Lab::open(self, wires, inside).await).await);
+    }
 }
 
 /// A gateway on one side of a router, room for devices on the other.
@@ -94,67 +143,67 @@ pub struct Lab {
     pub wires: Wires,
     inside: Inside,
     dial: SocketAddr,
+    speed: u32,
     _nginx: Option<Nginx>,
 }
 
-/// Opens a lab whose mappings live `timeout_s` seconds and lives in it; everything goes with it.
-///
-/// Without root or the tools it says so and lives nothing, unless `PULSEGATE_NAT_LAB` demands the lab.
-///
-/// # Panics
-/// If `live` does.
-pub fn with_nat(mapping: Mapping, timeout_s: u32, live: impl AsyncFnOnce(Lab) + Send) {
-    open(mapping, timeout_s, None, live);
-}
-
-/// As [`with_nat`], with a patient router and an nginx before the gateway that ends links after `idle_s` seconds of
-/// silence.
-///
-/// # Panics
-/// If `live` does.
-pub fn with_proxy(idle_s: u32, live: impl AsyncFnOnce(Lab) + Send) {
-    open(Mapping::Loose, 86_400, Some(idle_s), live);
-}
-
-fn open(mapping: Mapping, timeout_s: u32, idle_s: Option<u32>, live: impl AsyncFnOnce(Lab) + Send) {
-    if let Some(why) = impossible() {
-        assert!(std::env::var_os("PULSEGATE_NAT_LAB").is_none(), "the NAT lab was demanded: {why}");
-        eprintln!("########\n######## SKIPPED, nothing was tested: no NAT lab here: {why}\n########");
-        return;
-    }
-    let wires = Wires::lay(mapping, timeout_s);
-    let (door, inside) = (wires.outside.door(), wires.client.runtime());
-    namespace::block_on(&door, async move || {
-        let setup = Setup::new().host(GATEWAY);
-        let gateway = start(&setup).await;
+impl Lab {
+    async fn open(plan: Plan, wires: Wires, inside: Inside) -> Self {
+        let mut setup = Setup::new().host(GATEWAY);
+        if plan.pages {
+            setup = setup.anonymous(&["#"]).app(&format!("origins = [{PAGES:?}]"));
+        }
+        let gateway = start(&setup, plan.speed).await;
         let backend = Publisher::new(&gateway, &setup.key);
-        let nginx = match idle_s {
-            Some(idle_s) => Some(Nginx::start(setup.folder(), gateway.public(), idle_s).await),
+        let nginx = match plan.idle_s {
+            Some(idle_s) => Some(Nginx::start(setup.folder(), gateway.public(), idle_s, plan.speed).await),
             None => None,
         };
         let dial = nginx.as_ref().map_or(gateway.public(), Nginx::address);
-        live(Lab { setup, gateway, backend, wires, inside, dial, _nginx: nginx }).await;
-    });
-}
+        Self { setup, gateway, backend, wires, inside, dial, speed: plan.speed, _nginx: nginx }
+    }
 
-/// A gateway whose clock runs [`SPEED`] times faster.
-async fn start(setup: &Setup) -> Gateway {
-    let library = faketime().unwrap();
-    let rate = format!("+0 x{SPEED}");
-    Gateway::start_with(setup, &[("LD_PRELOAD", library.as_path()), ("FAKETIME", Path::new(&rate))]).await
-}
-
-impl Lab {
     /// What a device behind the router is built with.
     #[must_use]
     pub fn options(&self) -> Options {
         let signer = self.setup.signer.clone();
-        Options::new(self.dial, move || signer.token("ann")).speed(SPEED)
+        Options::new(self.dial, move || signer.token("ann")).speed(self.speed)
+    }
+
+    /// Where devices dial.
+    #[must_use]
+    pub fn dial(&self) -> SocketAddr {
+        self.dial
+    }
+
+    /// Seconds of both ends in one of the wall's.
+    #[must_use]
+    pub fn speed(&self) -> u32 {
+        self.speed
+    }
+
+    /// So many seconds of both ends, on the wall.
+    #[must_use]
+    pub fn wall(&self, seconds: u32) -> Duration {
+        Duration::from_secs(seconds.into()) / self.speed
+    }
+
+    /// Lets so many seconds of both ends go by.
+    pub async fn pass(&self, seconds: u32) {
+        tokio::time::sleep(self.wall(seconds)).await;
+    }
+
+    /// Runs a future on the client's side.
+    pub async fn inside<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.inside.run(future).await
     }
 
     /// Starts a device behind the router.
     pub async fn device(&self, options: Options, storage: Storage) -> Device {
-        self.inside.run(async move { Device::start(&options, storage) }).await
+        self.inside(async move { Device::start(&options, storage) }).await
     }
 
     /// Starts a device behind the router and waits until it is subscribed to `t`.
@@ -168,7 +217,15 @@ impl Lab {
     #[must_use]
     pub async fn restart(self) -> Self {
         self.gateway.kill9().await;
-        let gateway = start(&self.setup).await;
+        let gateway = start(&self.setup, self.speed).await;
         Self { gateway, ..self }
     }
+}
+
+/// A gateway whose clock runs `speed` times as fast as the wall's.
+async fn start(setup: &Setup, speed: u32) -> Gateway {
+    let library = faketime().unwrap();
+    let rate = format!("+0 x{speed}");
+    let fast = [("LD_PRELOAD", library.as_path()), ("FAKETIME", Path::new(&rate))];
+    Gateway::start_with(setup, if speed == 1 { &[] } else { &fast }).await
 }

@@ -1,6 +1,6 @@
 //! A reverse proxy before the gateway that closes idle links: a real nginx.
 
-use super::{SPEED, router::GATEWAY};
+use super::router::GATEWAY;
 use crate::until;
 use std::{fs, net::SocketAddr, path::Path, process::Stdio};
 use tokio::{
@@ -17,15 +17,15 @@ pub struct Nginx {
 
 impl Nginx {
     /// Starts one in the namespace of the calling thread that hands everything to `gateway` and ends a link after
-    /// `idle_s` seconds without traffic; [`SPEED`] of them are one of the wall's. Its files are in `folder`.
+    /// `idle_s` seconds without traffic; `speed` of them are one of the wall's. Its files are in `folder`.
     ///
     /// # Panics
     /// If it does not answer.
-    pub async fn start(folder: &Path, gateway: SocketAddr, idle_s: u32) -> Self {
+    pub async fn start(folder: &Path, gateway: SocketAddr, idle_s: u32, speed: u32) -> Self {
         let folder = folder.join("nginx");
         fs::create_dir(&folder).unwrap();
         let address = SocketAddr::from((GATEWAY, 80));
-        let idle_ms = idle_s * 1000 / SPEED;
+        let idle_ms = idle_s * 1000 / speed;
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {};\n", folder.join(kind).display()))
             .concat();

@@ -1,6 +1,6 @@
 //! The box between: it translates addresses, and forgets who was quiet for too long.
 
-use super::{SPEED, namespace::Namespace};
+use super::namespace::Namespace;
 use std::net::Ipv4Addr;
 
 /// The gateway's address, from the range for examples (RFC 5737).
@@ -26,12 +26,13 @@ pub struct Wires {
     /// Where the gateway is.
     pub outside: Namespace,
     router: Namespace,
+    speed: u32,
 }
 
 impl Wires {
-    /// Lays the wires; mappings live `timeout_s` seconds, of which [`SPEED`] are one of the wall's.
+    /// Lays the wires; mappings live `timeout_s` seconds, of which `speed` are one of the wall's.
     #[must_use]
-    pub fn lay(mapping: Mapping, timeout_s: u32) -> Self {
+    pub fn lay(mapping: Mapping, timeout_s: u32, speed: u32) -> Self {
         let (client, outside, router) = (Namespace::new(), Namespace::new(), Namespace::new());
         router.run(&format!("ip link add lan type veth peer name eth0 netns {}", client.pid()));
         router.run(&format!("ip link add wan type veth peer name eth0 netns {}", outside.pid()));
@@ -45,13 +46,13 @@ impl Wires {
             namespace.run(&format!("ip link set {device} up"));
         }
         // The kernel's retransmissions begin after 200 ms of the wall's: they are scaled too.
-        let soon = format!("rto_min {}ms", 200 / SPEED);
+        let soon = format!("rto_min {}ms", 200 / speed);
         client.run(&format!("ip route add default via 192.168.7.1 {soon}"));
         outside.run(&format!("ip route change 203.0.113.0/24 dev eth0 src {GATEWAY} {soon}"));
         router.set("net.ipv4.ip_forward", 1);
         router.feed("nft", &["-f", "-"], &rules(mapping));
         router.set("net.netfilter.nf_conntrack_tcp_loose", u32::from(mapping == Mapping::Loose));
-        let wires = Self { client, outside, router };
+        let wires = Self { client, outside, router, speed };
         wires.timeout(timeout_s);
         wires
     }
@@ -61,8 +62,8 @@ impl Wires {
     /// # Panics
     /// If it is no whole second of the wall's.
     pub fn timeout(&self, seconds: u32) {
-        assert_eq!(seconds % SPEED, 0, "the kernel counts whole seconds");
-        self.router.set("net.netfilter.nf_conntrack_tcp_timeout_established", seconds / SPEED);
+        assert_eq!(seconds % self.speed, 0, "the kernel counts whole seconds");
+        self.router.set("net.netfilter.nf_conntrack_tcp_timeout_established", seconds / self.speed);
     }
 
     /// Forgets every connection there is, as a router does that restarts or whose table is full.

@@ -4,4 +4,5 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test whose preparation fails should fail right there")]
 
+mod pinging;
 mod worlds;

@@ -1,7 +1,7 @@
 //! Each world does what its name says, shown with a client that always asks for the same silence.
 
 use pulsegate_tests::{
-    nat::{Lab, Mapping, pass, wall, with_nat, with_proxy},
+    nat::{Lab, Mapping, Plan},
     until,
 };
 use std::time::Instant;
@@ -20,9 +20,9 @@ async fn forgotten(lab: &Lab) {
 #[test]
 fn a_silence_under_the_time_out_is_borne_by_every_world() {
     let world = |mapping| {
-        with_nat(mapping, TIMEOUT, async |lab| {
+        Plan::nat(mapping, TIMEOUT).lay(async |lab| {
             let device = lab.subscriber(lab.options().silence(SHORT)).await;
-            pass(130.0).await;
+            lab.pass(130).await;
             assert_eq!(lab.wires.mappings(), 1, "{mapping:?}");
             lab.backend.to_topic("t", "through").await;
             let view = device.shows(1).await;
@@ -38,25 +38,25 @@ fn a_silence_under_the_time_out_is_borne_by_every_world() {
 
 #[test]
 fn what_is_pushed_into_an_expired_mapping_of_a_strict_nat_is_lost_with_its_link() {
-    with_nat(Mapping::Strict, TIMEOUT, async |lab| {
+    Plan::nat(Mapping::Strict, TIMEOUT).lay(async |lab| {
+        let begun = Instant::now();
         let device = lab.subscriber(lab.options().silence(LONG)).await;
         forgotten(&lab).await;
-        let pushed = Instant::now();
         lab.backend.to_topic("t", "into the void").await;
         let view = device.shows(1).await;
         assert_eq!(view.welcomes, 2, "it came over the next link");
-        assert!(pushed.elapsed() >= wall(f64::from(LONG - TIMEOUT)), "not before the watchdog");
+        assert!(begun.elapsed() >= lab.wall(LONG), "not before the watchdog: {:?}", begun.elapsed());
     });
 }
 
 #[test]
 fn a_loose_nat_is_opened_again_by_the_client_and_hides_that_it_was_shut() {
-    with_nat(Mapping::Loose, TIMEOUT, async |lab| {
+    Plan::nat(Mapping::Loose, TIMEOUT).lay(async |lab| {
+        let begun = Instant::now();
         let device = lab.subscriber(lab.options().silence(LONG)).await;
         forgotten(&lab).await;
-        let shut = Instant::now();
         until("the mapping to be there again", || async { (lab.wires.mappings() > 0).then_some(()) }).await;
-        assert!(shut.elapsed() >= wall(f64::from(LONG - TIMEOUT)), "not by the beat, which was lost");
+        assert!(begun.elapsed() >= lab.wall(LONG), "by the probe: {:?}", begun.elapsed());
         lab.backend.to_topic("t", "through").await;
         let view = device.shows(1).await;
         assert_eq!(view.welcomes, 1, "the link lives, as if nothing had been");
@@ -65,7 +65,7 @@ fn a_loose_nat_is_opened_again_by_the_client_and_hides_that_it_was_shut() {
 
 #[test]
 fn a_firewall_that_resets_tells_the_gateway_at_once_and_the_client_when_it_speaks() {
-    with_nat(Mapping::Reset, TIMEOUT, async |lab| {
+    Plan::nat(Mapping::Reset, TIMEOUT).lay(async |lab| {
         let device = lab.subscriber(lab.options().silence(LONG)).await;
         forgotten(&lab).await;
         lab.backend.to_topic("t", "into the void").await;
@@ -77,23 +77,19 @@ fn a_firewall_that_resets_tells_the_gateway_at_once_and_the_client_when_it_speak
 
 #[test]
 fn a_proxy_ends_an_idle_link_at_its_time_out() {
-    with_proxy(TIMEOUT, async |lab| {
+    Plan::proxy(TIMEOUT).lay(async |lab| {
         let begun = Instant::now();
         let device = lab.subscriber(lab.options().silence(LONG)).await;
         let subscribed = Instant::now();
         device.wait("the end of the first link", |view| view.welcomes == 2).await;
-        assert!(begun.elapsed() >= wall(f64::from(TIMEOUT)), "{:?}", begun.elapsed());
-        assert!(
-            subscribed.elapsed() < wall(f64::from(LONG)),
-            "found out, not told: {:?}",
-            subscribed.elapsed()
-        );
+        assert!(begun.elapsed() >= lab.wall(TIMEOUT), "{:?}", begun.elapsed());
+        assert!(subscribed.elapsed() < lab.wall(LONG), "found out, not told: {:?}", subscribed.elapsed());
     });
 }
 
 #[test]
 fn a_router_that_forgets_everything_strands_a_link_that_is_not_idle() {
-    with_nat(Mapping::Strict, TIMEOUT, async |lab| {
+    Plan::nat(Mapping::Strict, TIMEOUT).lay(async |lab| {
         let device = lab.subscriber(lab.options().silence(SHORT)).await;
         lab.wires.forget();
         assert_eq!(lab.wires.mappings(), 0);
