@@ -4,7 +4,7 @@ use crate::host::{Host, kind, performance_now};
 use crate::perform;
 use crate::socket::{ABNORMAL, Event, Socket};
 use gloo_timers::callback::Timeout;
-use pulsegate_proto::frame::{Activity, Receipt, Stage};
+use pulsegate_proto::frame::{Activity, Endpoint, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
@@ -29,6 +29,7 @@ struct Driver {
     said: RefCell<Vec<Said>>,
     identity: RefCell<Identity>,
     receipts: RefCell<Vec<Receipt>>,
+    gateways: RefCell<Vec<Endpoint>>,
 }
 
 /// An input as it came from the worker.
@@ -64,6 +65,7 @@ impl Core {
                 said: RefCell::default(),
                 identity: RefCell::default(),
                 receipts: RefCell::default(),
+                gateways: RefCell::default(),
             }),
         }
     }
@@ -86,6 +88,8 @@ impl Core {
     /// | 21 | a stage that a message reached, told with 22 | `x` stage, `y` Unix ms, `bytes` 16 of id, then the action |
     /// | 22 | the receipts so far | |
     /// | 23 | tabs | `x` visible, `y` hidden, `bytes` not empty: about to be frozen |
+    /// | 24 | a gateway of the list, told with 25 | `x` weight, text: its WebSocket, nothing: the configured gateway |
+    /// | 25 | the list of gateways so far | `x` seconds it is good |
     pub fn input(&self, kind: u32, x: f64, y: f64, bytes: Vec<u8>) {
         self.driver.said.borrow_mut().push(Said { kind, x, y, bytes });
         self.driver.listen();
@@ -187,6 +191,12 @@ impl Driver {
                 hidden_tabs: y as u32,
                 frozen: !bytes.is_empty(),
             }),
+            24 => {
+                let url = text(&bytes).to_owned();
+                self.gateways.borrow_mut().push(Endpoint { url, weight: x as u32, region: String::new() });
+                return None;
+            }
+            25 => Input::Gateways { list: self.gateways.take(), ttl_s: x as u32 },
             _ => return None,
         })
     }
@@ -223,6 +233,7 @@ impl Driver {
             }
             Effect::CloseSocket { socket } => self.sockets.borrow_mut().retain(|(no, _)| *no != socket),
             Effect::NeedToken(need) => perform::token_need(host, need),
+            Effect::NeedGateways => host.say(kind::NEED_GATEWAYS, 0, 0, ""),
             Effect::Store(store) => perform::store(host, &store),
             Effect::SaveIdentity(save) => perform::save(host, &save),
             Effect::WipeInbox(why) => perform::wipe(host, why),

@@ -78,4 +78,6 @@ pub mod kind {
     pub const FAULT: u32 = 18;
     /// A frame came from the gateway. `x` 1: it was a Beat.
     pub const HEARD: u32 = 19;
+    /// Fetch the list of gateways, then answer if there is one.
+    pub const NEED_GATEWAYS: u32 = 20;
 }

@@ -4,6 +4,8 @@
 //! returns effects; drivers (the gateway's socket, the browser's worker, the native test device)
 //! perform them and decide nothing.
 
+#[cfg(feature = "client")]
+pub mod choose;
 #[cfg(any(feature = "server", feature = "client"))]
 pub mod frame;
 #[cfg(feature = "harness")]

@@ -252,19 +252,66 @@ fn nobody_to_fetch_a_token_backs_off_and_a_no_stops() {
     assert_eq!(phone.state(), (State::Closed, Some(Reason::TokenDenied)));
 }
 
-#[test]
-fn a_missed_beat_is_probed_and_an_unanswered_probe_ends_the_link() {
+/// A welcomed device whose Probe went unanswered: its old socket, and the new one is `phone.socket`.
+fn in_doubt() -> (Phone, u32) {
     let mut phone = Phone::welcomed();
+    let old = phone.socket;
     assert!(phone.millis(48_999).take().is_empty());
     assert_eq!(phone.deadline.map(|deadline| deadline.why), Some(Why::Watch));
     phone.millis(1);
     assert!(matches!(phone.said()[..], [ClientFrame::Probe { .. }]));
     phone.millis(8000);
-    assert!(phone.effects.iter().any(|effect| matches!(effect, Effect::CloseSocket { .. })));
-    assert_eq!(phone.state().0, State::Connecting);
+    (phone, old)
+}
+
+fn closes(phone: &Phone, wanted: u32) -> bool {
+    let closed = |effect: &Effect| matches!(effect, Effect::CloseSocket { socket } if *socket == wanted);
+    phone.effects.iter().any(closed)
+}
+
+fn probe_reply(nonce: u32) -> ServerFrame {
+    ServerFrame::ProbeReply { nonce, heard_ms_ago: 0, beat_sent_ms_ago: 0 }
+}
+
+#[test]
+fn an_unanswered_probe_opens_a_second_link_that_says_hello_once_it_has_answered_one() {
+    let (mut phone, old) = in_doubt();
     assert!(phone.connecting(), "at once");
-    let hello = phone.open().hello();
+    assert!(!closes(&phone, old), "it may only be slow");
+    phone.take();
+    let second = phone.socket;
+    assert!(matches!(phone.open().said()[..], [ClientFrame::Probe { .. }]));
+    let hello = phone.frame(probe_reply(second)).hello();
     assert!(hello.last_link.unwrap().timed_out);
+    phone.frame(ServerFrame::Welcome(Box::new(welcome("r1", &[("device", 10), ("topic:a", 20)]))));
+    assert!(closes(&phone, old));
+    assert_eq!(phone.session.state(), State::Connected);
+}
+
+#[test]
+fn an_old_link_that_speaks_before_the_second_has_answered_is_kept() {
+    let (mut phone, old) = in_doubt();
+    let second = phone.socket;
+    phone.open().take();
+    phone.frame_on(old, ServerFrame::Beat { silence_ms: 0, silence_no: 0 });
+    assert!(closes(&phone, second) && !closes(&phone, old));
+    assert!(!phone.said().iter().any(|frame| matches!(frame, ClientFrame::Hello(_))));
+    phone.frame_on(old, message("topic:a", 21, 21));
+    assert_eq!(phone.store().cursors.len(), 1);
+}
+
+#[test]
+fn where_no_second_link_can_be_had_the_old_one_is_given_up() {
+    let (mut phone, old) = in_doubt();
+    phone.lose();
+    assert!(closes(&phone, old));
+    assert_eq!(phone.state(), (State::Connecting, Some(Reason::Silent)));
+    let (mut phone, old) = in_doubt();
+    phone.seconds(10);
+    assert!(closes(&phone, old));
+    phone.take();
+    phone.reconnect();
+    assert!(phone.open().hello().last_link.unwrap().timed_out, "nobody is left to compare with: no Probe");
 }
 
 #[test]

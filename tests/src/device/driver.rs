@@ -5,7 +5,7 @@ use crate::{oracle::Shown, wire};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pulsegate_proto::{
-    frame::{Receipt, read_message},
+    frame::{Endpoint, Receipt, read_message},
     id::{AppId, LogName, MessageId, RegistrationId, Topic},
     session::client::{ClientSession, Config, Effect, Entry, Input, Socket, Store, Wish},
     time::Instant,
@@ -39,6 +39,8 @@ enum News {
     Open,
     Message(Bytes),
     Closed(u16),
+    /// Not of a socket: the list of gateways.
+    Gateways(Vec<Endpoint>, u32),
 }
 
 /// Something to tell the session that was decided while performing an effect.
@@ -112,6 +114,7 @@ impl Driver {
                 Some((socket, news)) = come.recv() => match news {
                     News::Open => self.handle(Input::Open { socket }),
                     News::Message(bytes) => self.handle(Input::Message { socket, bytes: &bytes }),
+                    News::Gateways(list, ttl_s) => self.handle(Input::Gateways { list, ttl_s }),
                     News::Closed(code) => {
                         self.sockets.remove(&socket);
                         self.handle(Input::SocketClosed { socket, code })
@@ -159,6 +162,11 @@ impl Driver {
             Effect::NeedToken(_) => {
                 let token = self.options.tokens.as_ref().and_then(|tokens| tokens());
                 self.follow.push_back(Follow::Token(token));
+            }
+            Effect::NeedGateways => {
+                if self.options.chooses {
+                    self.running.spawn(ask_for_gateways(self.options.gateway, self.news.clone()));
+                }
             }
             Effect::Store(store) => self.store(*store),
             Effect::SaveIdentity(save) => {
@@ -263,6 +271,25 @@ fn show(view: &mut View, effect: Effect) {
     }
 }
 
+/// Tells what `GET /v1/gateways` says; nothing where nobody answers.
+async fn ask_for_gateways(configured: SocketAddr, news: mpsc::Sender<(Socket, News)>) {
+    let ask = async {
+        let answer = reqwest::get(format!("http://{configured}/v1/gateways")).await.ok()?;
+        answer.json::<serde_json::Value>().await.ok()
+    };
+    let Some(answer) = ask.await else { return };
+    let own = format!("http://{configured}");
+    let endpoint = |gateway: &serde_json::Value| {
+        let url = gateway["url"].as_str()?;
+        let url = if url == own { String::new() } else { url.replacen("http", "ws", 1) + "/v1/connect" };
+        let weight = u32::try_from(gateway["weight"].as_u64()?).ok()?;
+        Some(Endpoint { url, weight, region: String::new() })
+    };
+    let list = answer["gateways"].as_array().into_iter().flatten().filter_map(endpoint).collect();
+    let ttl_s = answer["ttl_s"].as_u64().and_then(|ttl| u32::try_from(ttl).ok()).unwrap_or(0);
+    let _ = news.send((0, News::Gateways(list, ttl_s))).await;
+}
+
 /// One socket from its opening to its end.
 async fn carry(
     socket: Socket,
@@ -277,7 +304,12 @@ async fn carry(
         request.headers_mut().insert("sec-websocket-protocol", offered);
         client_async(request, stream).await.ok()
     };
-    let Some((mut stream, _)) = opened.await else {
+    let opened = tokio::select! {
+        opened = opened => opened,
+        // The session lets go of it before it is open; it sends nothing until then.
+        _ = outgoing.recv() => return,
+    };
+    let Some((mut stream, _)) = opened else {
         let _ = news.send((socket, News::Closed(1006))).await;
         return;
     };

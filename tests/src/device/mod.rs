@@ -41,6 +41,8 @@ pub struct Options {
     pub seed: u64,
     /// How many seconds of its own clock pass in one of the wall's. A gateway beside it must live as fast.
     pub speed: u32,
+    /// Whether it asks for the list of gateways, as a browser does. A test of other things spares itself the request.
+    pub chooses: bool,
     /// Whether the messages themselves are kept in [`View::shown`]; the counts always are.
     pub keep_shown: bool,
 }
@@ -56,7 +58,22 @@ impl Options {
     #[must_use]
     pub fn new(gateway: SocketAddr, tokens: impl Fn() -> String + Send + Sync + 'static) -> Self {
         let tokens: Tokens = Arc::new(move || Some((tokens(), UnixMs::ZERO)));
-        Self { gateway, tokens: Some(tokens), silence_s: 0, seed: 1, speed: 1, keep_shown: true }
+        Self {
+            gateway,
+            tokens: Some(tokens),
+            silence_s: 0,
+            seed: 1,
+            speed: 1,
+            chooses: false,
+            keep_shown: true,
+        }
+    }
+
+    /// Asks for the list of gateways and races them.
+    #[must_use]
+    pub fn chooses(mut self) -> Self {
+        self.chooses = true;
+        self
     }
 
     /// Another seed.

@@ -37,6 +37,8 @@ export const enum Say {
   receipt = 21,
   report = 22,
   activity = 23,
+  gateway = 24,
+  gateways = 25,
 }
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -113,10 +115,12 @@ export class Link {
   #wish = 0;
   /** Resolves when what the device is has been written. */
   #kept: Promise<void> = Promise.resolve();
+  readonly #url: string;
 
   /** `kept`: false: nothing outlives the worker, so the device is to end with its link. */
   constructor(config: Config, kept: boolean, owner: LinkOwner) {
     this.#owner = owner;
+    this.#url = config.url;
     const seed = new Float64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0] as number;
     const words = [socketUrl(config.url), config.app, agent(), kept ? '' : 'ephemeral'];
     start(this, config.user !== '', seed, encode(words.join('\n')));
@@ -220,7 +224,21 @@ export class Link {
         return this.#fault(x, y, text);
       case 19:
         return owner.heard(x > 0);
+      case 20:
+        void this.#gateways();
+        return;
       default:
+    }
+  }
+
+  /** The gateways of the list, told to the core. Without a list the configured one is alone: nothing is to be said. */
+  async #gateways(): Promise<void> {
+    try {
+      const { gateways, ttl_s } = await (await fetch(`${this.#url}/v1/gateways`)).json();
+      for (const { url, weight } of gateways) this.say(Say.gateway, weight, 0, url === this.#url ? '' : socketUrl(url));
+      this.say(Say.gateways, ttl_s);
+    } catch {
+      // Nobody answers, or it is no list: the core asks again when it is worth it.
     }
   }
 

@@ -16,7 +16,7 @@ impl ClientSession {
         if forgotten {
             return self.forgotten();
         }
-        if self.link.is_some() {
+        if self.link.is_some() || self.race.is_on() {
             // We were moving: the new link is under way, and that the old one is replaced is right.
             return;
         }
@@ -53,6 +53,7 @@ impl ClientSession {
         for link in [self.next.take(), self.link.take()].into_iter().flatten() {
             self.emit(Effect::CloseSocket { socket: link.socket });
         }
+        self.end_race();
         self.forget_link();
         self.timers.clear_all();
         let state = if reason == Reason::Stopped { State::Disconnected } else { State::Closed };

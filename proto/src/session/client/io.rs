@@ -1,6 +1,8 @@
 //! What goes into a client's session and what comes out of it.
 
-use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say};
+use crate::frame::{
+    Activity, CloseCode, Endpoint, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say,
+};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
 
@@ -89,6 +91,14 @@ pub enum Input<'a> {
     StoreFailed {
         /// The effect's.
         no: u32,
+    },
+    /// Answers [`Effect::NeedGateways`]: what `GET /v1/gateways` of the configured gateway says, each address as a
+    /// socket dials it, the configured one's empty. Without a list nothing need be said.
+    Gateways {
+        /// All of them; nobody, or one alone: there is no choice.
+        list: Vec<Endpoint>,
+        /// How long the list is good, seconds.
+        ttl_s: u32,
     },
     /// Answers [`Effect::NeedToken`].
     Token {
@@ -189,6 +199,8 @@ pub enum Effect {
     /// Ask the app for a token, then one of [`Input::Token`], [`Input::TokenUnavailable`],
     /// [`Input::TokenDenied`]. One is out at a time.
     NeedToken(TokenNeed),
+    /// Fetch the list of gateways, then [`Input::Gateways`] if there is one.
+    NeedGateways,
     /// In ONE strict transaction: drop the cursors of ended logs, then write entries in order and
     /// cursors. Then [`Input::Stored`] and show the entries to the tabs. One is out at a time.
     Store(Box<Store>),

@@ -1,12 +1,11 @@
 //! One socket: from the attempt to its end.
 
+use super::race::Look;
 use super::{ClientSession, Effect, Reason, Socket, State, Why};
 use crate::frame::{LastLink, say};
 use crate::time::Instant;
 use core::time::Duration;
 
-/// The socket must be open, and then the Hello be answered, within this.
-const ANSWER: Duration = Duration::from_secs(10);
 /// A Beat may be this late before it is missed: while a person looks, and otherwise.
 const GRACE_MS: [u64; 2] = [2000, 4000];
 /// A Probe must be answered within this: while a person looks, and otherwise.
@@ -14,11 +13,12 @@ const PROBE_MS: [u64; 2] = [4000, 8000];
 /// A person who looks again wants to know whether a path this silent still lives.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// A socket of ours.
+/// A socket that has our Hello.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) socket: Socket,
-    pub(super) open: bool,
+    /// Where it leads; empty: to the configured gateway.
+    pub(super) url: String,
     /// When it was welcomed.
     pub(super) since: Instant,
 }
@@ -28,46 +28,16 @@ impl ClientSession {
     pub(super) fn proceed(&mut self) {
         if !self.wanted
             || self.link.is_some()
+            || self.race.is_on()
             || self.saving > 0
             || self.timers.is_set(Why::Reconnect)
             || self.token().is_none()
         {
             return;
         }
-        let link = self.connect();
-        self.link = Some(link);
-        self.timers.set(Why::Connect, self.now + ANSWER);
+        self.look(Look::Connect);
         if self.state != State::Offline {
             self.set_state(State::Connecting, None);
-        }
-    }
-
-    /// Opens a socket.
-    pub(super) fn connect(&mut self) -> Link {
-        self.sockets = self.sockets.wrapping_add(1);
-        let socket = self.sockets;
-        let url = self.url.clone();
-        self.emit(Effect::Connect { socket, url });
-        Link { socket, open: false, since: self.now }
-    }
-
-    pub(super) fn opened(&mut self, socket: Socket) {
-        let links = [&mut self.link, &mut self.next];
-        let Some(link) = links.into_iter().flatten().find(|link| link.socket == socket && !link.open) else {
-            return;
-        };
-        link.open = true;
-        let Some(token) = self.token() else {
-            // It expired while the socket opened; the next attempt has a fresh one.
-            return self.socket_lost(socket, Reason::TimedOut);
-        };
-        self.hello.link += 1;
-        self.hello.token = token;
-        self.hello.cursors = self.logs.cursors();
-        let bytes = say::hello(&self.hello);
-        self.emit(Effect::Send { socket, bytes });
-        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
-            self.timers.set(Why::Connect, self.now + ANSWER);
         }
     }
 
@@ -76,6 +46,8 @@ impl ClientSession {
         self.heard_at = self.now;
         self.timers.clear(Why::Probe);
         self.probing = false;
+        self.timed_out = false;
+        self.end_look();
         if !self.timers.is_set(Why::Watch) {
             self.arm_watch();
         }
@@ -117,11 +89,18 @@ impl ClientSession {
         self.timers.set(Why::Probe, self.now.after_millis(within));
     }
 
-    /// The Probe went unanswered: the path is dead, the next attempt comes at once.
+    /// The Probe went unanswered: the path is dead, or it is very slow. A second link is opened, and whichever speaks
+    /// first is believed.
     pub(super) fn probe_lost(&mut self) {
+        self.timed_out = true;
+        self.note_link();
+        self.look(Look::Second);
+    }
+
+    /// Lets go of a link that is dead.
+    pub(super) fn give_up(&mut self) {
         if let Some(link) = &self.link {
             let socket = link.socket;
-            self.timed_out = true;
             self.emit(Effect::CloseSocket { socket });
             self.lost(Reason::Silent);
             self.come_back(0, Reason::Silent);
@@ -164,15 +143,10 @@ impl ClientSession {
         self.say(bytes);
     }
 
-    /// A socket is gone, without a Closing that said why.
+    /// A socket is of no use any more.
     pub(super) fn socket_lost(&mut self, socket: Socket, reason: Reason) {
-        if self.next.as_ref().is_some_and(|link| link.socket == socket) {
-            self.next = None;
-            self.emit(Effect::CloseSocket { socket });
-            return self.move_failed();
-        }
-        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
-            self.emit(Effect::CloseSocket { socket });
+        self.emit(Effect::CloseSocket { socket });
+        if !self.candidate_lost(socket, 0, reason) {
             self.lost(reason);
             self.come_back(0, reason);
         }
@@ -185,14 +159,9 @@ impl ClientSession {
         };
         if self.welcomed {
             self.backoff.link_ended(self.now.millis_since(link.since));
-            self.hello.last_link = Some(LastLink {
-                session_id: core::mem::take(&mut self.session),
-                last_heard_ms: self.wall(self.heard_at),
-                timed_out: self.timed_out,
-            });
+            self.note_link();
         } else {
-            // The configured gateway may live where the one we were sent to does not.
-            self.url = None;
+            self.end_race();
         }
         self.timed_out = false;
         self.forget_link();
@@ -206,9 +175,19 @@ impl ClientSession {
         if let Some(next) = self.next.take() {
             // The move is under way: that socket is the attempt.
             self.link = Some(next);
-            self.timers.set(Why::Connect, self.now + ANSWER);
+        }
+        if self.link.is_some() || self.race.is_on() {
             self.set_state(State::Connecting, Some(reason));
         }
+    }
+
+    /// Keeps how the link is, or was, for the next Hello.
+    fn note_link(&mut self) {
+        self.hello.last_link = Some(LastLink {
+            session_id: self.session.clone(),
+            last_heard_ms: self.wall(self.heard_at),
+            timed_out: self.timed_out,
+        });
     }
 
     /// Nothing of a link outlives it here.
@@ -219,14 +198,14 @@ impl ClientSession {
         self.outgoing.new_link();
         self.wishes.link_lost();
         self.tokens.link_lost();
-        for why in [Why::Connect, Why::Ack, Why::Watch, Why::Probe, Why::Token, Why::Wish] {
+        for why in [Why::Ack, Why::Watch, Why::Probe, Why::Token, Why::Wish] {
             self.timers.clear(why);
         }
     }
 
     /// Tries again after the backoff.
     pub(super) fn come_back(&mut self, after_ms: u32, reason: Reason) {
-        if !self.wanted || self.link.is_some() {
+        if !self.wanted || self.link.is_some() || self.race.is_on() {
             return;
         }
         let at = self.backoff.failed(self.now, after_ms, self.offline);

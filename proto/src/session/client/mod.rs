@@ -45,6 +45,7 @@ mod io;
 mod link;
 mod logs;
 mod moving;
+mod race;
 mod store;
 mod timers;
 mod token;
@@ -56,6 +57,7 @@ pub use io::{
     Why, Wipe, Wish, WishId,
 };
 
+use crate::choose::{Known, Race};
 use crate::frame::{CloseCode, Closing, Hello};
 use crate::heartbeat::Heartbeat;
 use crate::reconnect::Backoff;
@@ -65,6 +67,7 @@ use core::marker::PhantomData;
 use dedup::Dedup;
 use link::Link;
 use logs::Logs;
+use race::Look;
 use store::Outgoing;
 use timers::Timers;
 use token::Tokens;
@@ -103,7 +106,12 @@ pub struct ClientSession {
     welcomed: bool,
     /// During a move: the link that will be.
     next: Option<Link>,
-    url: Option<String>,
+    /// Why a gateway is looked for, while one is.
+    looking: Look,
+    race: Race,
+    known: Known,
+    /// Where the gateway sent us.
+    sent_to: Vec<String>,
     session: String,
     heard_at: Instant,
     probing: bool,
@@ -169,7 +177,10 @@ impl ClientSession {
             link: None,
             welcomed: false,
             next: None,
-            url: None,
+            looking: Look::Connect,
+            race: Race::default(),
+            known: Known::default(),
+            sent_to: Vec::new(),
             session: String::new(),
             heard_at: now,
             probing: false,
@@ -247,8 +258,7 @@ impl ClientSession {
                 if self.state == State::Offline {
                     self.set_state(State::Connecting, None);
                 }
-                self.probe();
-                self.hurry();
+                self.network_changed();
             }
             Input::Offline => {
                 self.offline = true;
@@ -257,10 +267,8 @@ impl ClientSession {
                     self.set_state(State::Offline, None);
                 }
             }
-            Input::NetworkChanged => {
-                self.probe();
-                self.hurry();
-            }
+            Input::NetworkChanged => self.network_changed(),
+            Input::Gateways { list, ttl_s } => self.listed(list, ttl_s),
             Input::Visible => self.visible(),
             Input::BackPressure(hold) => {
                 self.pace.hold(hold);
@@ -285,20 +293,13 @@ impl ClientSession {
         self.dedup.seed(identity.recent);
         self.save();
         self.wanted = true;
+        self.ask_list(false);
     }
 
     fn socket_closed(&mut self, socket: Socket, code: u16) {
-        if self.link.as_ref().is_some_and(|link| link.socket == socket) {
-            self.closed(Closing {
-                code: CloseCode::from_code(code),
-                reason: String::new(),
-                reconnect_after_ms: 0,
-                generation: 0,
-            });
-        } else if self.next.as_ref().is_some_and(|link| link.socket == socket) {
-            self.next = None;
-            self.move_failed();
-        }
+        let code = CloseCode::from_code(code);
+        let closing = Closing { code, reason: String::new(), reconnect_after_ms: 0, generation: 0 };
+        self.closed_by_gateway(socket, closing);
     }
 
     /// Handles every timer that is due.
@@ -306,11 +307,7 @@ impl ClientSession {
         while let Some(why) = self.timers.take_due(self.now) {
             match why {
                 Why::Reconnect => {}
-                Why::Connect => {
-                    if let Some(socket) = self.link.as_ref().map(|link| link.socket) {
-                        self.socket_lost(socket, Reason::TimedOut);
-                    }
-                }
+                Why::Connect => self.run_race(0, Reason::TimedOut),
                 Why::Ack => self.ack_due(),
                 Why::Watch => self.watch_due(),
                 Why::Probe => self.probe_lost(),

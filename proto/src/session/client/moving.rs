@@ -1,7 +1,9 @@
 //! Redirect: a second link is welcomed before the first is let go.
 
+use super::race::Look;
 use super::{ClientSession, Effect, Why};
-use crate::frame::{Endpoint, Redirect};
+use crate::choose;
+use crate::frame::Redirect;
 use core::time::Duration;
 
 /// A move that failed is tried again after this; the old link still serves.
@@ -9,44 +11,21 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl ClientSession {
     pub(super) fn redirected(&mut self, redirect: Redirect) {
-        self.url = self.choose(redirect.endpoints);
+        self.sent_to = choose::by_weight(redirect.endpoints, &mut self.backoff);
         self.timers.set(Why::Move, self.now.after_millis(u64::from(redirect.after_ms)));
-    }
-
-    /// One of them, by weight; `None`: the configured gateway.
-    fn choose(&mut self, mut endpoints: Vec<Endpoint>) -> Option<String> {
-        let weight = |endpoint: &Endpoint| u64::from(endpoint.weight.max(1));
-        let mut pick = self.backoff.choose(endpoints.iter().map(weight).sum());
-        while let Some(endpoint) = endpoints.pop() {
-            let share = weight(&endpoint);
-            if pick < share {
-                return Some(endpoint.url).filter(|url| !url.is_empty());
-            }
-            pick -= share;
-        }
-        None
     }
 
     /// The time the gateway gave has come.
     pub(super) fn move_now(&mut self) {
-        if let Some(next) = self.next.take() {
-            // It was not welcomed in time.
-            self.emit(Effect::CloseSocket { socket: next.socket });
-            return self.move_failed();
-        }
-        if self.welcomed {
-            if self.token().is_some() {
-                let next = self.connect();
-                self.next = Some(next);
-                self.timers.set(Why::Move, self.now + AGAIN * 2);
-            } else {
-                self.timers.set(Why::Move, self.now + AGAIN);
-            }
+        if self.welcomed && self.token().is_some() {
+            self.look(Look::Move);
+        } else {
+            self.move_again();
         }
     }
 
-    pub(super) fn move_failed(&mut self) {
-        self.url = None;
+    /// Nobody there took us: whoever else is known.
+    pub(super) fn move_again(&mut self) {
         self.timers.set(Why::Move, self.now + AGAIN);
     }
 

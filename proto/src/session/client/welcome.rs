@@ -8,26 +8,23 @@ use crate::id::{LogName, Position, RegistrationId};
 impl ClientSession {
     /// One binary message.
     pub(super) fn message(&mut self, socket: Socket, bytes: &[u8]) {
-        let on = |link: &Option<super::link::Link>| {
-            link.as_ref().is_some_and(|link| link.socket == socket && link.open)
-        };
+        let on = |link: &Option<super::link::Link>| link.as_ref().is_some_and(|link| link.socket == socket);
         let next = on(&self.next);
-        if !next && !on(&self.link) {
+        let candidate = self.race.has(socket);
+        if !next && !candidate && !on(&self.link) {
             return;
         }
         let frame = match decode_lightly(bytes) {
+            Ok(frame) if candidate => return self.candidate_said(socket, frame),
             Ok(Some(frame)) => frame,
             Ok(None) => return self.heard_if(next),
             Err(_) => return self.socket_lost(socket, Reason::BadFrame),
         };
         self.heard_if(next);
         match frame {
-            ServerFrame::Closing(closing) if next => {
-                self.socket_lost(socket, Reason::Closed(closing.code));
-            }
             ServerFrame::Closing(closing) => {
                 self.emit(Effect::CloseSocket { socket });
-                self.closed(closing);
+                self.closed_by_gateway(socket, closing);
             }
             ServerFrame::Welcome(welcome) if next || !self.welcomed => {
                 self.welcome(socket, welcome);
@@ -94,7 +91,7 @@ impl ClientSession {
         if let Some(link) = &mut self.link {
             link.since = self.now;
         }
-        self.timers.clear(super::Why::Connect);
+        self.arrived(core::mem::take(&mut welcome.network_key));
         self.arm_watch();
         self.offline = false;
         self.set_state(State::Connected, None);
