@@ -56,6 +56,18 @@ test('a notification that popped up never, or twice, is named', () => {
   assert.match(judge({ ...QUIET, times: () => 2 }).join(), /popped up 2 times/);
 });
 
+test('a notification that a worker died over, and a page handled, is counted where it never popped up', () => {
+  const { ledger, say, judge } = scene();
+  const never = { ...QUIET, times: () => 0 };
+  const number = ledger.sending('ann', true);
+  ledger.died();
+  assert.match(judge(never).join(), /handled by nobody.*never popped up/s);
+  say('handled', { number });
+  assert.deepEqual(judge(never), []);
+  ledger.settle(new Set(['life-1']), never);
+  assert.equal(ledger.totals.doubted, 1);
+});
+
 test('storage-lost ends the claim where a worker died on a full disk, and is a fault elsewhere', () => {
   const { ledger, say, judge } = scene();
   ledger.sending('ann', false);
@@ -100,7 +112,7 @@ test('what a worker held in memory may be handled and shown once more after its 
   assert.deepEqual(judge(twice), []);
   assert.match(judge({ ...QUIET, times: () => 3 }).join(), /popped up 3 times/);
   ledger.written();
-  ledger.settle(new Set(['life-1']));
+  ledger.settle(new Set(['life-1']), QUIET);
   const [third, fourth] = [ledger.sending('ann', false), ledger.sending('ann', false)];
   say('handled', { number: fourth });
   say('handled', { number: third });
@@ -114,7 +126,7 @@ test('a gap, and what was settled before a page was loaded, are named', () => {
   say('handled', { number });
   say('gap', { log: 'topic:storm', reason: 'retention' });
   assert.match(judge().join(), /told of a gap/);
-  ledger.settle(new Set(['life-1']));
+  ledger.settle(new Set(['life-1']), QUIET);
   ledger.heard({ what: 'handled', life: 'life-2', tab: 1, user: 'ann', number });
   assert.match(ledger.faults(new Set(), QUIET).join(), /settled before it was loaded/);
 });

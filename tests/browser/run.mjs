@@ -9,7 +9,7 @@ import { inFirefox } from './lib/browser.mjs';
 import { binary } from './lib/gateway.mjs';
 
 // The others reach into the browser in a way that only Chromium's own protocol has.
-const FIREFOX = ['app', 'click', 'dev', 'firefox', 'once', 'tabs'].map((name) => `${name}.test.mjs`);
+const FIREFOX = ['app', 'click', 'dev', 'firefox', 'handlers', 'once', 'tabs'].map((name) => `${name}.test.mjs`);
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);

@@ -182,7 +182,7 @@ test('when somebody else uses the app the copies of others go', async () => {
   await store.write({ rows: [row(1)], kept: { identity } }, true);
   store.close();
   await caches.open('the-apps-own');
-  await noteUser({ ...config, user: 'ann' }, 'ann', () => true);
+  await noteUser({ ...config, user: 'ann' }, 'ann', () => Promise.resolve(true));
   await until(async () => (await caches.keys()).length === 1);
   assert.deepEqual(await caches.keys(), ['the-apps-own']);
 });

@@ -51,6 +51,18 @@ async function stage({ policy = 'always', rows = [], marks = new Map() } = {}) {
   return { inbox, notifier, open, arrive, closes };
 }
 
+test('what a tab that went may have on its way to the desktop gets there before another tab is asked', async () => {
+  const { open, arrive } = await stage();
+  const [gone, other] = [open({ visible: true, answers: false }), open()];
+  await arrive();
+  assert.equal(gone.shown.length, 1);
+  gone.tab.end();
+  for (let i = 0; i < 60; i++) await Promise.resolve();
+  assert.deepEqual(other.shown, []);
+  await turn();
+  assert.deepEqual(other.shown, [{ body: 'body 1', again: true }]);
+});
+
 test('a visible tab is asked before hidden ones', async () => {
   const { open, arrive } = await stage();
   const [hidden, visible] = [open(), open({ visible: true })];

@@ -25,10 +25,11 @@ async function forgetting(key: string): Promise<boolean> {
 /**
  * Notes that `config.user` uses the app now. Of everybody who did before, `changed` hears the name of
  * the database, which is deleted as soon as no worker holds it. They are remembered until that is
- * done and `changed` answered that a tab heard it: this worker may not live to see it. Not `came`:
+ * done and `changed` answered that a tab did what it means, which is asked again until then: this
+ * worker may not live to see it. Not `came`:
  * only the worker is another one, which changes nothing about who came last.
  */
-export async function noteUser(config: Config, key: string, changed: (database: string) => boolean, came = true): Promise<void> {
+export async function noteUser(config: Config, key: string, changed: (database: string) => Promise<boolean>, came = true): Promise<void> {
   const place = `${config.url} ${config.app}`;
   const users = (db: IDBDatabase) => db.transaction('users', 'readwrite').objectStore('users');
   const db = await open();
@@ -55,10 +56,13 @@ export async function noteUser(config: Config, key: string, changed: (database: 
         const { pending = [] } = await navigator.locks.query();
         if (pending.some(({ name, mode }) => name === lock && mode === 'exclusive')) return void wipe();
         const again = await open();
-        if ((await result(users(again).get(place))) === key && changed(nameOf(other)) && !(await forgetting(other))) {
-          await result(indexedDB.deleteDatabase(nameOf(other)));
-          await caches.delete(nameOf(other)).catch(() => false);
-          await result(users(again).delete(other));
+        if ((await result(users(again).get(place))) === key && !(await forgetting(other))) {
+          if (!(await changed(nameOf(other)))) void wipe();
+          else {
+            await result(indexedDB.deleteDatabase(nameOf(other)));
+            await caches.delete(nameOf(other)).catch(() => false);
+            await result(users(again).delete(other));
+          }
         }
         again.close();
       });

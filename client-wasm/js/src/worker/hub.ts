@@ -34,6 +34,8 @@ const CLOSE_SOCKET_MS = 5_000;
 const CLOSE_WORKER_MS = 10_000;
 /** A holder says so often that it lives, to tabs that cannot ask it. */
 const LEAD_MS = 2_000;
+/** A tab that is still there after so long took back what it was told to. */
+const CLOSED_MS = 1_000;
 /** Who is there now is written down again so long after it failed. */
 const NOTE_MS = 3_000;
 
@@ -270,9 +272,11 @@ export class Hub implements DeviceOwner {
     this.#device = new Device(config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
     const came = this.tabs().some((tab) => !tab.returned);
-    const changed = (db: string) => {
+    const changed = async (db: string) => {
+      const heard = this.tabs();
       this.all({ t: 'close', db });
-      return this.#tabs.size > 0;
+      await new Promise((closed) => setTimeout(closed, CLOSED_MS));
+      return heard.some((tab) => tab.live);
     };
     // Also once a full disk has room again.
     const note = (): void => void noteUser(config, this.#key, changed, came).catch(() => setTimeout(note, NOTE_MS));

@@ -123,9 +123,10 @@ export class Notifier {
       const wait = this.#candidates().length > tried.size ? SHOW_MS : LAST_MS;
       const shown = await tab.ask<boolean>((i) => ({ t: 'show', i, m: plain(m), again: repeat }), wait);
       tab.slow = shown === undefined;
+      // Also where the tab went before it answered: the next one would not find what is on its way, and it would pop up twice.
+      if (shown !== false) await new Promise((settled) => setTimeout(settled, SETTLE_MS));
       if (shown) {
         this.#live.delete(entry);
-        await new Promise((settled) => setTimeout(settled, SETTLE_MS));
         return inbox.displayed(entry);
       }
       again = true;

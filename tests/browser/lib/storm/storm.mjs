@@ -246,9 +246,10 @@ class Storm {
     const desktop = { times: (number) => bus.times(this.#publisher.title(number)), shown: (number) => bus.shown.includes(this.#publisher.title(number)) };
     // Pop-ups go their own way: judged once nothing is wrong any more, or after the patience is over.
     let faults = [];
-    await until('the ledger to be content', () => (faults = this.#ledger.faults(alive, desktop)).length === 0, { within: 20_000, every: 100 })
+    const content = (patient, within) => until('the ledger to be content', () => (faults = this.#ledger.faults(alive, desktop, patient)).length === 0, { within, every: 100 });
+    await content(true, 8_000).catch(() => content(false, 12_000))
       .catch(() => { throw new Error(`${faults.length} faults after ${this.#done} events:\n  ${faults.slice(0, 20).join('\n  ')}`); });
-    this.#ledger.settle(alive);
+    this.#ledger.settle(alive, desktop);
     await Promise.all(this.#tabs.map((tab) => tab.restore(() => this.#ledger.rests(tab.number))));
     this.#quietTook += performance.now() - began;
     this.#note('     quiet');
