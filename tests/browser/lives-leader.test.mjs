@@ -1,0 +1,4 @@
+// lives.test.mjs once more where SharedWorker is missing.
+
+process.env.PULSEGATE_TIER = 'leader';
+await import('./lives.test.mjs');
