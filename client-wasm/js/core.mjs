@@ -63,7 +63,7 @@ const CLOSURE = `function makeMutClosure(a, b, f) {
  * The glue of wasm-bindgen without what a worker never needs: other ways to load, decoders for
  * gigabytes of text, a registry of closures nobody drops (the core drops its own), catching where
  * nothing is thrown (`close` without a code, `instanceof` in one realm), and what the core no longer
- * imports.
+ * imports. What the core says goes to the function that `boot` is given.
  */
 function lean(glue, imported) {
   const cut = (pattern, by) => {
@@ -78,7 +78,7 @@ function lean(glue, imported) {
   cut(/function\(\) \{ return handleError\(function (\(arg0\) \{\s*arg0\.close\(\);\s*\}), arguments\); \}/, 'function$1');
   cut(/function\(\) \{ return handleError\(function (\([^)]*\) )(\{[^}]*\}), arguments\); \}/g, 'function$1{ try $2 catch (e) { caught(e); } }');
   cut(/function handleError\([^]*?\n\}/, 'function caught(e) { wasm.__wbindgen_exn_store(addToExternrefTable0(e)); }');
-  cut(/let result;\s*try \{\s*result = (arg0 instanceof ArrayBuffer);[^]*?const ret = result;/, 'const ret = $1;');
+  cut(/let result;\s*try \{\s*result = (arg0 instanceof \w+);[^]*?const ret = result;/g, 'const ret = $1;');
   // Memory that grew leaves the old view empty.
   cut(/cachedUint8ArrayMemory0 === null \|\| cachedUint8ArrayMemory0\.byteLength === 0/, '!cachedUint8ArrayMemory0?.length');
   // Pointers are below 2 GiB, kinds and times too; the engine makes numbers of what it is given.
@@ -88,8 +88,11 @@ function lean(glue, imported) {
   cut(/const val\d = \+(\w+);/g, (whole) => whole.replace('+', ''));
   cut(/        (__wb\w+): function\([^]*?\n        \},?(?: \w+\);)?\n/g, (whole, name) => (imported.has(name) ? whole : ''));
   return `${glue}
-    export function boot(module) {
+    let pulsegateTell;
+    export function boot(module, tell) {
+      pulsegateTell = tell;
       wasm = new WebAssembly.Instance(module, __wbg_get_imports()).exports;
       wasm.__wbindgen_start();
+      return input;
     }`;
 }

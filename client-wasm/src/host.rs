@@ -1,39 +1,35 @@
 //! What the core says: to one function of the worker's TypeScript.
 //!
 //! One function with a kind instead of one a subject, because each costs every visitor its glue on
-//! both sides. The kinds are the contract with `js/src/worker/link.ts`.
+//! both sides. It is a function by itself and no object: what the glue calls it is said
+//! in `js/core.mjs`. The kinds are the contract with `js/src/worker/link.ts`.
 
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    /// The worker, as the core sees it.
-    pub type Host;
-
     /// Says something of the given [`kind`]. What the arguments mean is said there; those it does
-    /// not name are empty. Text is `bytes` in UTF-8.
-    #[wasm_bindgen(method)]
-    pub fn tell(this: &Host, kind: u32, x: f64, y: f64, bytes: Uint8Array);
+    /// not name are empty. Text is `bytes` in UTF-8. They lie in the core's memory: who needs them
+    /// longer than the call copies them.
+    #[wasm_bindgen(js_name = pulsegateTell)]
+    fn tell(kind: u32, x: f64, y: f64, bytes: &[u8]);
 
     /// Milliseconds since the worker began: monotonic, and there in every kind of worker.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    pub fn performance_now() -> f64;
+    pub(crate) fn performance_now() -> f64;
 }
 
-impl Host {
-    /// Says something in small numbers and a text.
-    pub(crate) fn say(&self, kind: u32, x: u32, y: u32, text: &str) {
-        self.tell_bytes(kind, f64::from(x), f64::from(y), text.as_bytes());
-    }
-
-    /// Says something; the bytes are copied out of the core's memory.
-    pub(crate) fn tell_bytes(&self, kind: u32, x: f64, y: f64, bytes: &[u8]) {
-        self.tell(kind, x, y, Uint8Array::new_from_slice(bytes));
-    }
+/// Says something in small numbers and a text.
+pub(crate) fn say(kind: u32, x: u32, y: u32, text: &str) {
+    say_bytes(kind, f64::from(x), f64::from(y), text.as_bytes());
 }
 
-/// Kinds of [`Host::tell`]. Numbers stand for the variants of the session's enums, in the order in
+/// Says something.
+pub(crate) fn say_bytes(kind: u32, x: f64, y: f64, bytes: &[u8]) {
+    tell(kind, x, y, bytes);
+}
+
+/// Kinds of what the core says. Numbers stand for the variants of the session's enums, in the order in
 /// which `perform.rs` lists them.
 pub mod kind {
     /// Fetch a token from a tab (`x`: why), then answer.

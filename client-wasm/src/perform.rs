@@ -1,12 +1,49 @@
 //! Effects of the session that the worker's TypeScript performs: their translation.
 
-use crate::host::{Host, kind};
+use crate::host::{kind, say, say_bytes};
 use pulsegate_proto::frame::GapReason;
 use pulsegate_proto::id::LogName;
-use pulsegate_proto::session::client::{Entry, Fault, Reason, Save, State, Store, TokenNeed, Wipe};
+use pulsegate_proto::session::client::{Effect, Entry, Fault, Reason, Save, State, Store, TokenNeed, Wipe};
+
+/// Tells the worker what to do.
+pub fn tell(effect: Effect) {
+    match effect {
+        Effect::NeedToken(need) => token_need(need),
+        Effect::NeedGateways => say(kind::NEED_GATEWAYS, 0, 0, ""),
+        Effect::Store(batch) => store(&batch),
+        Effect::SaveIdentity(identity) => save(&identity),
+        Effect::WipeInbox(why) => wipe(why),
+        Effect::State { state: now, reason } => state(now, reason),
+        Effect::Welcomed(w) => {
+            let mut text = String::new();
+            for line in [w.registration.as_str(), &w.user, &w.session] {
+                text.push_str(line);
+                text.push('\n');
+            }
+            for topic in &w.topics {
+                text.push_str(topic);
+                text.push('\n');
+            }
+            say(kind::WELCOMED, 0, 0, &text);
+        }
+        Effect::Subscribed { topic, recovered } => {
+            say(kind::SUBSCRIBED, u32::from(recovered), 0, topic.as_str());
+        }
+        Effect::SubscribeFailed { topic, error } => say(kind::REFUSED, error.code(), 0, topic.as_str()),
+        Effect::Unsubscribed { topic } => say(kind::UNSUBSCRIBED, 0, 0, topic.as_str()),
+        Effect::Settled { wish, error, .. } => say(kind::SETTLED, wish, error.code(), ""),
+        Effect::LogEnded { log, why } => say(kind::LOG_ENDED, why.code(), 0, &log_text(&log)),
+        Effect::Gap { log, reason, .. } => gap(&log, reason),
+        Effect::ReceiptsTaken(count) => say(kind::RECEIPTS_TAKEN, count, 0, ""),
+        Effect::Forgotten => say(kind::FORGOTTEN, 0, 0, ""),
+        Effect::Error(what) => fault(&what),
+        // The driver's own.
+        Effect::Connect { .. } | Effect::Send { .. } | Effect::CloseSocket { .. } => {}
+    }
+}
 
 /// The log's name on the wire, without dragging in the formatting machinery.
-pub fn log_text(log: &LogName) -> String {
+fn log_text(log: &LogName) -> String {
     let (prefix, name) = match log {
         LogName::Device => ("device", ""),
         LogName::All => ("all", ""),
@@ -19,64 +56,64 @@ pub fn log_text(log: &LogName) -> String {
     text
 }
 
-pub fn token_need(host: &Host, need: TokenNeed) {
+fn token_need(need: TokenNeed) {
     let why = match need {
         TokenNeed::Connect => 0,
         TokenNeed::Refresh => 1,
         TokenNeed::Expired => 2,
         TokenNeed::Refused => 3,
     };
-    host.say(kind::NEED_TOKEN, why, 0, "");
+    say(kind::NEED_TOKEN, why, 0, "");
 }
 
-pub fn store(host: &Host, store: &Store) {
+fn store(store: &Store) {
     for entry in &store.entries {
         match entry {
-            Entry::Message { log, at, bytes, .. } => message_of(host, &log_text(log), at.seq != 0, bytes),
+            Entry::Message { log, at, bytes, .. } => message_of(&log_text(log), at.seq != 0, bytes),
             Entry::Recall { message, .. } => {
-                host.tell_bytes(kind::RECALL, 0.0, 0.0, &message.0);
+                say_bytes(kind::RECALL, 0.0, 0.0, &message.0);
             }
         }
     }
     for cursor in &store.cursors {
         // Below 2^53: sequence numbers by the contract, epochs are 32 random bits.
         let (epoch, seq) = (cursor.at.epoch as f64, cursor.at.seq as f64);
-        host.tell_bytes(kind::CURSOR, epoch, seq, log_text(&cursor.log).as_bytes());
+        say_bytes(kind::CURSOR, epoch, seq, log_text(&cursor.log).as_bytes());
     }
     for log in &store.ended {
-        host.say(kind::ENDED, 0, 0, &log_text(log));
+        say(kind::ENDED, 0, 0, &log_text(log));
     }
-    host.say(kind::COMMIT, store.no, 0, "");
+    say(kind::COMMIT, store.no, 0, "");
 }
 
 /// The log's name after its length in one byte, then the encoded message.
-fn message_of(host: &Host, log: &str, stored: bool, message: &[u8]) {
+fn message_of(log: &str, stored: bool, message: &[u8]) {
     // A log's name has at most 134 bytes.
     let mut bytes = vec![log.len() as u8];
     bytes.extend_from_slice(log.as_bytes());
     bytes.extend_from_slice(message);
-    host.tell_bytes(kind::MESSAGE, f64::from(u8::from(stored)), 0.0, &bytes);
+    say_bytes(kind::MESSAGE, f64::from(u8::from(stored)), 0.0, &bytes);
 }
 
-pub fn save(host: &Host, save: &Save) {
+fn save(save: &Save) {
     let mut bytes = Vec::new();
     if let Some((id, secret)) = &save.registration {
         bytes.extend_from_slice(secret);
         bytes.extend_from_slice(id.as_str().as_bytes());
     }
-    host.tell_bytes(kind::SAVE, save.generation as f64, f64::from(u8::from(save.forgetting)), &bytes);
+    say_bytes(kind::SAVE, save.generation as f64, f64::from(u8::from(save.forgetting)), &bytes);
 }
 
-pub fn wipe(host: &Host, why: Wipe) {
+fn wipe(why: Wipe) {
     let why = match why {
         Wipe::RegistrationChanged => 0,
         Wipe::RegistrationInvalid => 1,
         Wipe::Forgotten => 2,
     };
-    host.say(kind::WIPE, why, 0, "");
+    say(kind::WIPE, why, 0, "");
 }
 
-pub fn state(host: &Host, state: State, reason: Option<Reason>) {
+fn state(state: State, reason: Option<Reason>) {
     let state = match state {
         State::Disconnected => 0,
         State::Connecting => 1,
@@ -98,10 +135,10 @@ pub fn state(host: &Host, state: State, reason: Option<Reason>) {
         Some(Reason::Stopped) => 9,
         Some(Reason::BadFrame) => 10,
     };
-    host.say(kind::STATE, state, reason, "");
+    say(kind::STATE, state, reason, "");
 }
 
-pub fn gap(host: &Host, log: &LogName, reason: GapReason) {
+fn gap(log: &LogName, reason: GapReason) {
     let reason = match reason {
         GapReason::Unspecified => 0,
         GapReason::Retention => 1,
@@ -109,15 +146,15 @@ pub fn gap(host: &Host, log: &LogName, reason: GapReason) {
         GapReason::CursorAhead => 3,
         GapReason::Corrupt => 4,
     };
-    host.say(kind::GAP, reason, 0, &log_text(log));
+    say(kind::GAP, reason, 0, &log_text(log));
 }
 
-pub fn fault(host: &Host, fault: &Fault) {
+fn fault(fault: &Fault) {
     let (what, code, text) = match fault {
         Fault::Closed(code, text) => (0, u32::from(code.code()), text.as_str()),
         Fault::TokenRefused(text) => (1, 0, text.as_str()),
         Fault::RefreshRefused(error) => (2, error.code(), ""),
         Fault::Storage => (3, 0, ""),
     };
-    host.say(kind::FAULT, what, code, text);
+    say(kind::FAULT, what, code, text);
 }

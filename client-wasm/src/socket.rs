@@ -1,59 +1,53 @@
-//! One WebSocket, and the closures the browser calls for it.
+//! One WebSocket, and the closure the browser calls for it.
 
-use js_sys::{ArrayBuffer, Function, Uint8Array};
+use crate::{driver, input};
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 /// The subprotocol of the contract.
 const SUBPROTOCOL: &str = "pulsegate.v1";
-/// What a link that ended without a close frame is said to have closed with (RFC 6455, 7.1.5).
-pub const ABNORMAL: u16 = 1006;
+/// What stands for a text message, which is no frame of the contract: the session judges it as such.
+const NO_FRAME: u8 = 0xff;
 
-/// Something that happened on a socket.
-pub enum Event {
-    /// It is open.
-    Open,
-    /// A whole binary message.
-    Message(Vec<u8>),
-    /// It is gone, with this code.
-    Closed(u16),
-}
-
-/// A socket whose events go to one function until it is dropped.
+/// A socket whose events go to the core until it is dropped.
 pub struct Socket {
     socket: WebSocket,
-    // Held because the browser calls them; dropping them frees them. One type, so one piece of glue.
-    _heard: [Closure<dyn FnMut(JsValue)>; 3],
+    // Held because the browser calls it; dropping it frees it. One for all events: each closure of a
+    // kind of its own is glue and a table entry more.
+    _heard: Closure<dyn FnMut(JsValue)>,
 }
 
 impl Socket {
-    /// Opens a socket.
+    /// Opens a socket. What happens on it is told to the core under its number.
     ///
     /// # Errors
     /// The browser refused: a wrong URL, or a content security policy.
-    pub fn open(url: &str, on: impl Fn(Event) + Clone + 'static) -> Result<Self, JsValue> {
+    pub fn open(no: u32, url: &str) -> Result<Self, JsValue> {
         let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let told = on.clone();
-        let open = Closure::new(move |_| told(Event::Open));
-        let told = on.clone();
-        let message = Closure::new(move |event: JsValue| {
-            // Text is no frame of the contract: what stands for it is judged as such by the session.
-            let bytes = match event.unchecked_into::<MessageEvent>().data().dyn_into::<ArrayBuffer>() {
-                Ok(buffer) => Uint8Array::new(&buffer).to_vec(),
-                Err(_) => vec![0xff],
+        let mut open = false;
+        let heard = Closure::new(move |event: JsValue| {
+            let (mut code, mut bytes) = (0, Vec::new());
+            let kind = if let Some(close) = event.dyn_ref::<CloseEvent>() {
+                code = close.code();
+                driver::CLOSED
+            } else if open {
+                let data = event.unchecked_into::<MessageEvent>().data();
+                bytes = data
+                    .dyn_ref::<ArrayBuffer>()
+                    .map_or_else(|| vec![NO_FRAME], |buffer| Uint8Array::new(buffer).to_vec());
+                driver::MESSAGE
+            } else {
+                open = true;
+                driver::OPEN
             };
-            told(Event::Message(bytes));
+            input(kind, f64::from(no), f64::from(code), bytes);
         });
-        let close = Closure::new(move |event: JsValue| {
-            on(Event::Closed(event.unchecked_into::<CloseEvent>().code()))
-        });
-        let heard: [Closure<dyn FnMut(JsValue)>; 3] = [open, message, close];
-        let [open, message, close] =
-            heard.each_ref().map(|closure| closure.as_ref().unchecked_ref::<Function>());
-        socket.set_onopen(Some(open));
-        socket.set_onmessage(Some(message));
-        socket.set_onclose(Some(close));
+        let listener = Some(heard.as_ref().unchecked_ref());
+        socket.set_onopen(listener);
+        socket.set_onmessage(listener);
+        socket.set_onclose(listener);
         Ok(Self { socket, _heard: heard })
     }
 
@@ -65,8 +59,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
+        // Nothing but its close can come of it from here on.
         self.socket.set_onclose(None);
         let _ = self.socket.close();
     }

@@ -1,9 +1,11 @@
-//! A device in a test: the core, a host that answers in the same breath, and what it was told.
+//! A device in a test: the core, a worker around it that answers in the same breath, and what it was told.
+//!
+//! One lives at a time: the next one takes its place.
 #![allow(clippy::unwrap_used)] // a browser that has no fetch or no JSON should fail right there
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
-use pulsegate_client_wasm::{Core, Host, kind};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use pulsegate_client_wasm::{MAKE, input, kind};
 use pulsegate_proto::frame::{Message, read_message};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -44,13 +46,11 @@ pub struct Kept {
 struct Memory {
     told: Vec<Told>,
     kept: Kept,
-    core: Option<Rc<Core>>,
     wake: Option<Function>,
 }
 
 /// See the top of the file.
 pub struct Device {
-    pub core: Rc<Core>,
     memory: Rc<RefCell<Memory>>,
     _tell: Closure<dyn FnMut(u32, f64, f64, Uint8Array)>,
 }
@@ -63,29 +63,26 @@ impl Device {
         let tell = Closure::new(move |kind, x, y, bytes: Uint8Array| {
             answer(&heard, Told { kind, x, y, bytes: bytes.to_vec() });
         });
-        let host = Object::new();
-        Reflect::set(&host, &"tell".into(), tell.as_ref()).unwrap();
+        Reflect::set(&js_sys::global(), &"pulsegateTell".into(), tell.as_ref()).unwrap();
         let url = format!("{}/v1/connect", gateway.replacen("http", "ws", 1));
-        let config = format!("{url}\ndemo\npulsegate-test");
-        let core = Rc::new(Core::new(
-            host.unchecked_into::<Host>(),
-            false,
-            js_sys::Math::random(),
-            config.as_bytes(),
-        ));
-        memory.borrow_mut().core = Some(Rc::clone(&core));
+        input(MAKE, js_sys::Math::random(), 0.0, format!("{url}\ndemo\npulsegate-test").into_bytes());
         for (log, epoch, seq) in &kept.cursors {
-            core.input(11, *epoch, *seq, log.clone().into_bytes());
+            input(11, *epoch, *seq, log.clone().into_bytes());
         }
         let mut bytes = vec![u8::try_from(kept.registration.len()).unwrap()];
         bytes.extend_from_slice(kept.registration.as_bytes());
         bytes.extend_from_slice(&kept.secret);
-        core.input(12, kept.generation, js_sys::Date::now(), bytes);
-        Self { core, memory, _tell: tell }
+        input(12, kept.generation, js_sys::Date::now(), bytes);
+        Self { memory, _tell: tell }
+    }
+
+    /// Tells the core something.
+    pub fn say(&self, kind: u32, x: f64, bytes: &[u8]) {
+        input(kind, x, 0.0, bytes.to_vec());
     }
 
     pub fn subscribe(&self, topic: &str) {
-        self.core.input(18, 0.0, 0.0, topic.into());
+        self.say(18, 0.0, topic.as_bytes());
     }
 
     pub fn kept(&self) -> Kept {
@@ -128,9 +125,7 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        self.core.input(1, 0.0, 0.0, Vec::new());
-        // The host holds the core and the core the host: the worker's whole life outside of tests.
-        self.memory.borrow_mut().core = None;
+        self.say(1, 0.0, b"");
     }
 }
 
@@ -151,18 +146,15 @@ fn answer(memory: &Rc<RefCell<Memory>>, told: Told) {
         }
         _ => {}
     }
-    let core = here.core.clone();
     let wake = here.wake.take();
     let (kind, no) = (told.kind, told.x);
     here.told.push(told);
     drop(here);
-    if let Some(core) = core {
-        match kind {
-            kind::NEED_TOKEN => core.input(17, 0.0, 0.0, Vec::new()),
-            kind::SAVE => core.input(13, 0.0, 0.0, Vec::new()),
-            kind::COMMIT => core.input(14, no, 0.0, Vec::new()),
-            _ => {}
-        }
+    match kind {
+        kind::NEED_TOKEN => input(17, 0.0, 0.0, Vec::new()),
+        kind::SAVE => input(13, 0.0, 0.0, Vec::new()),
+        kind::COMMIT => input(14, no, 0.0, Vec::new()),
+        _ => {}
     }
     if let Some(wake) = wake {
         wake.call0(&JsValue::UNDEFINED).unwrap();
@@ -236,7 +228,7 @@ macro_rules! conversations {
         #[wasm_bindgen_test]
         async fn tags_that_are_none_are_refused_without_asking_the_gateway() {
             let device = Device::start(&gateway().await, Kept::default());
-            device.core.input(20, 7.0, 0.0, b"+vip\n-not".to_vec());
+            device.say(20, 7.0, b"+vip\n-not");
             let settled = device.until(|told| told.kind == kind::SETTLED).await;
             assert_eq!((settled.x, settled.y), (7.0, 400.0));
         }
@@ -255,7 +247,7 @@ macro_rules! conversations {
             device.until(|told| told.kind == kind::WELCOMED).await;
             let arm = |times: u32| {
                 for _ in 0..times {
-                    device.core.input(5, 0.0, 0.0, Vec::new());
+                    device.say(5, 0.0, b"");
                 }
             };
             arm(1_000);

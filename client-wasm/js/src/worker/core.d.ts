@@ -1,8 +1,10 @@
-/** The Rust core as `wasm-bindgen` exposes it; `build.mjs` resolves the name to `client-wasm/pkg`. */
+/** The way into the Rust core, and out of it; `build.mjs` resolves the name. */
 declare module '#core' {
-  export function boot(module: WebAssembly.Module): void;
-  export function start(host: object, tokens: boolean, seed: number, config: Uint8Array): void;
-  export function input(kind: number, x: number, y: number, bytes: Uint8Array): void;
+  /** What it is told: a kind, two numbers, bytes. What these mean is said in `client-wasm/src/driver.rs`. */
+  export type Input = (kind: number, x: number, y: number, bytes: Uint8Array) => void;
+  /** What it says (`client-wasm/src/host.rs`). `bytes` lie in its memory: they are gone after the call. */
+  export type Tell = (kind: number, x: number, y: number, bytes: Uint8Array) => void;
+  export function boot(module: WebAssembly.Module, tell: Tell): Input;
 }
 
 /** Version and hash of what was built, written in by `build.mjs`. */

@@ -66,7 +66,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   /** Batches whose ack waits for handlers, where nothing is kept. */
   #unkept: { entries: Entry[]; done: () => void }[] = [];
 
-  constructor(config: Config, loaded: Loaded, writer: Writer, owner: DeviceOwner) {
+  constructor(core: WebAssembly.Module, config: Config, loaded: Loaded, writer: Writer, owner: DeviceOwner) {
     this.#owner = owner;
     this.#writer = writer;
     this.foreground = loaded.foreground;
@@ -91,7 +91,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
       loaded.lost,
     );
     // A device that is known goes on as what it is, also while nothing can be written.
-    this.link = new Link(config, writer.store.durable || loaded.identity !== null, this);
+    this.link = new Link(core, config, writer.store.durable || loaded.identity !== null, this);
     this.#tokens = new Tokens(config.user, tabs, this);
     this.inbox.expire();
     setInterval(() => {

@@ -234,9 +234,9 @@ export class Hub implements DeviceOwner {
   #start(config: Config): void {
     if (this.#started || this.#fatal) return;
     this.#started = true;
-    const core = loadCore(this.#scope.location.href);
-    core.catch(() => undefined);
-    const hold = () => this.#hold(config, core).catch((error: unknown) => this.#failed(error));
+    const loading = loadCore(this.#scope.location.href);
+    loading.catch(() => undefined);
+    const hold = () => this.#hold(config, loading).catch((error: unknown) => this.#failed(error));
     if (this.tier !== 'shared-worker') return void hold();
     // One that hung does not hear: the tabs that found it out numbered this one, and it takes the lock.
     const options = this.#g > 0 ? { steal: true } : {};
@@ -254,12 +254,12 @@ export class Hub implements DeviceOwner {
       .catch(() => void this.#end());
   }
 
-  async #hold(config: Config, core: Promise<void>): Promise<void> {
+  async #hold(config: Config, loading: Promise<WebAssembly.Module>): Promise<void> {
     if (this.#ended) return;
     // A tab that is a device of its own keeps nothing.
     const copy = this.tier === 'ephemeral' ? undefined : new Copy(nameOf(this.#key));
     const { store, loaded } = await this.#open(config, copy);
-    await core;
+    const core = await loading;
     const writer = new Writer(store, {
       free: () => this.#device?.inbox.free() ?? {},
       failed: (error, below) => {
@@ -269,7 +269,7 @@ export class Hub implements DeviceOwner {
       superseded: () => void this.#end(),
     });
     this.#writer = writer;
-    this.#device = new Device(config, loaded, writer, this);
+    this.#device = new Device(core, config, loaded, writer, this);
     for (const port of [...this.#waiting.keys()]) this.#join(port);
     const came = this.tabs().some((tab) => !tab.returned);
     const changed = async (db: string) => {

@@ -1,9 +1,9 @@
 /**
  * The core's host: what the Rust session asks for, done with storage and tabs.
  *
- * `SAY` and the cases of `tell` are the contract with `client-wasm/src/driver.rs` and `host.rs`.
+ * `Say` and the cases of `tell` are the contract with `client-wasm/src/driver.rs` and `host.rs`.
  */
-import { input, start } from '#core';
+import { boot, type Input } from '#core';
 import type { State } from '../page/api.js';
 import type { Config, ErrorData, MessageData } from '../port/protocol.js';
 import type { Cursors, Identity, Kept, Loaded, Receipt } from '../store/store.js';
@@ -39,6 +39,7 @@ export const enum Say {
   activity = 23,
   gateway = 24,
   gateways = 25,
+  make = 100,
 }
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -109,6 +110,7 @@ export function agent(): string {
 /** See the top of the file. */
 export class Link {
   readonly #owner: LinkOwner;
+  readonly #input: Input;
   #batch: Batch = { messages: [], recalls: [], cursors: {} };
   #cursors: Cursors = {};
   #wishes = new Map<number, (error: number) => void>();
@@ -118,17 +120,18 @@ export class Link {
   readonly #url: string;
 
   /** `kept`: false: nothing outlives the worker, so the device is to end with its link. */
-  constructor(config: Config, kept: boolean, owner: LinkOwner) {
+  constructor(core: WebAssembly.Module, config: Config, kept: boolean, owner: LinkOwner) {
     this.#owner = owner;
     this.#url = config.url;
+    this.#input = boot(core, (kind, x, y, bytes) => this.#tell(kind, x, y, bytes));
     const seed = new Float64Array(crypto.getRandomValues(new Uint8Array(8)).buffer)[0] as number;
     const words = [socketUrl(config.url), config.app, agent(), kept ? '' : 'ephemeral'];
-    start(this, config.user !== '', seed, encode(words.join('\n')));
+    this.say(Say.make, seed, config.user ? 1 : 0, words.join('\n'));
   }
 
   /** Tells the session something; which arguments count is said in `driver.rs`. */
   say(kind: number, x = 0, y = 0, text: string | Uint8Array = ''): void {
-    input(kind, x, y, typeof text === 'string' ? encode(text) : text);
+    this.#input(kind, x, y, typeof text === 'string' ? encode(text) : text);
   }
 
   /** Takes the device over, as storage holds it, and connects. */
@@ -157,7 +160,7 @@ export class Link {
   }
 
   /** Called by the core. */
-  tell(kind: number, x: number, y: number, bytes: Uint8Array): void {
+  #tell(kind: number, x: number, y: number, bytes: Uint8Array): void {
     const owner = this.#owner;
     // Of the kinds that are no text, nobody reads it.
     const text = decode(bytes);

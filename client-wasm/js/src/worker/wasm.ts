@@ -1,5 +1,4 @@
-/** Fetching and starting the core, with an error for each way it can fail. */
-import { boot } from '#core';
+/** Fetching the core, with an error for each way it can fail. */
 import type { ErrorData } from '../port/protocol.js';
 import { uuidText } from './uuid.js';
 
@@ -11,7 +10,7 @@ export class Fatal extends Error {
 }
 
 /** Loads `pulsegate-worker.wasm` beside the script; only the one this script was built with. */
-export async function loadCore(script: string): Promise<void> {
+export async function loadCore(script: string): Promise<WebAssembly.Module> {
   const url = new URL(`pulsegate-worker.wasm?h=${__WASM_HASH__}`, script).href;
   const fail = (code: ErrorData['code'], detail: unknown, temporary = false): never => {
     throw new Fatal({ code, detail: `${url}: ${String(detail)}`, temporary });
@@ -24,12 +23,6 @@ export async function loadCore(script: string): Promise<void> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   // A static host ignores the query: other wasm than ours may link and then misbehave.
   if (uuidText(digest).replaceAll('-', '').slice(0, 16) !== __WASM_HASH__) fail('worker-outdated', 'hash');
-  let module: WebAssembly.Module | undefined;
-  try {
-    module = await WebAssembly.compile(bytes);
-  } catch (error) {
-    // Its bytes are right: only a policy can refuse them.
-    fail('wasm-blocked', error);
-  }
-  boot(module as WebAssembly.Module);
+  // Its bytes are right: only a policy can refuse them.
+  return WebAssembly.compile(bytes).catch((error: unknown) => fail('wasm-blocked', error));
 }
