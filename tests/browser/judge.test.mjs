@@ -31,6 +31,18 @@ test('a message that a listening tab never handled is named, and one that nobody
   assert.match(judge().join(), /handled by nobody.*never handled message 0/s);
 });
 
+test('a message that nobody is known to have handled is counted where a page went that may have, and named elsewhere', () => {
+  const { ledger, judge } = scene();
+  ledger.leaves(0);
+  ledger.sending('ann', false);
+  ledger.leaves(1);
+  assert.match(judge().join(), /handled by nobody/);
+  ledger.leaves(2);
+  assert.doesNotMatch(judge().join(), /handled by nobody/);
+  ledger.settle(new Set(['life-1']), QUIET);
+  assert.equal(ledger.totals.unheard, 1);
+});
+
 test('a message handled twice, and one after a later one of its log, are named', () => {
   const { ledger, say, judge } = scene();
   const [first, second] = [ledger.sending('ann', false), ledger.sending('ann', false)];

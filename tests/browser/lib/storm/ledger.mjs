@@ -14,13 +14,15 @@
 //   nobody else's  A page handles no message to another user, and no notification of another user stands on
 //               the desktop at a quiet point.
 //
-// What the documents except, and nothing else:
+// What the documents except, or cannot be seen from here, and nothing else:
 //   a full disk  What was handled makes room for what comes: a page that was at rest may be told of a gap
 //               instead (counted as `told`). And from then until what the worker holds in memory is written,
 //               the worker's death takes it along: then what it took along may be handled and shown once
 //               more, and a device that was made on the full disk is lost, which `storage-lost` tells.
 //   a worker that dies while a pop-up is on its way to the desktop, and no tab that knows of it comes back:
 //               nobody can know whether it was seen, so it is left to the handlers (counted as `doubted`).
+//   a page that handled a message and went in the same moment: its word may be lost on the debugger's way
+//               (counted as `unheard`).
 //   a person who comes back after somebody else has a new device, which `storage-lost` tells.
 
 function add(totals, { handled, told }) {
@@ -37,6 +39,8 @@ export class Ledger {
   #era = { user: '', since: Infinity, began: 0 };
   /** When workers may have died with something in their memory alone, and since when it was. */
   #deaths = [];
+  /** When pages went, and whether they heard everything: what one said last may have been lost on the debugger's way. */
+  #leaves = [];
   /** When any worker may have died. */
   #ends = [];
   /** Since when the disk is full, or was until a moment ago. */
@@ -46,7 +50,7 @@ export class Ledger {
   /** Who was logged in before. */
   #known = new Set();
   /** Of lives that are over and judged. */
-  #past = { lives: 0, handled: 0, told: 0, doubted: 0 };
+  #past = { lives: 0, handled: 0, told: 0, doubted: 0, unheard: 0 };
 
   login(user) {
     this.#era = { user, since: Infinity, began: ++this.#order, returns: this.#known.has(user) };
@@ -118,6 +122,11 @@ export class Ledger {
     }
   }
 
+  /** The page of this tab goes. */
+  leaves(tab) {
+    this.#leaves.push({ at: ++this.#order, hears: tab % 2 === 0 });
+  }
+
   /** The page of this tab is frozen or put into the cache from now on. */
   rests(tab) {
     for (const life of this.#lives.values()) if (life.tab === tab) life.rested.push(++this.#order);
@@ -185,7 +194,8 @@ export class Ledger {
       const owed = this.#isOwed(message);
       const count = message.shown ? times(message.number) : 0;
       // Where no tab has a handler for it, its pop-up is all there is to do.
-      if (owed && message.handled.length === 0 && count === 0) faults.push(`${name(message)} was handled by nobody`);
+      const unheard = !patient && this.#leaves.some(({ at, hears }) => at > message.sent && (hears || message.user === undefined));
+      if (owed && message.handled.length === 0 && count === 0 && !unheard) faults.push(`${name(message)} was handled by nobody`);
       // A message to the topic is for each person: the one who logged in later may be shown it too.
       const persons = message.user === undefined && message.era !== this.#era ? 2 : 1;
       if (count > persons + this.#forgotten(message)) faults.push(`${name(message)} popped up ${count} times`);
@@ -232,7 +242,11 @@ export class Ledger {
   settle(alive, { times }) {
     const order = ++this.#order;
     for (const message of this.#messages) {
-      if (message.shown && this.#isOwed(message) && times(message.number) === 0) this.#past.doubted += 1;
+      const count = message.shown ? times(message.number) : 0;
+      if (this.#isOwed(message) && count === 0) {
+        if (message.shown) this.#past.doubted += 1;
+        if (message.handled.length === 0) this.#past.unheard += 1;
+      }
       message.settled ||= order;
     }
     for (const [id, life] of this.#lives) {

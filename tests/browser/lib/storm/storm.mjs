@@ -13,6 +13,8 @@ const SPELL = 100;
 const QUIET = { within: 45_000 };
 /** So long after there is room again a worker has written what it held in memory: it tries every three seconds. */
 const WRITTEN_MS = 10_000;
+/** What ends a page. */
+const LEAVES = ['open', 'close', 'reload', 'away', 'crash', 'user'];
 /** What ends a tab's own worker. */
 const WITH_TAB = ['open', 'close', 'freeze', 'away', 'reload', 'user'];
 
@@ -127,6 +129,7 @@ class Storm {
     if (this.#room < performance.now() - WRITTEN_MS) this.#ledger.written();
     // Without a SharedWorker the worker goes with its tab.
     if (kind === 'kill' || kind === 'crash' || (this.#tier !== 'shared-worker' && WITH_TAB.includes(kind))) this.#ledger.died();
+    if (LEAVES.includes(kind)) for (const one of kind === 'user' ? this.#tabs.keys() : [number]) this.#ledger.leaves(one);
     switch (kind) {
       case 'open': case 'close': case 'front': case 'freeze': case 'away': case 'reload': case 'crash':
         return tab[kind]();
@@ -209,7 +212,10 @@ class Storm {
       const life = seen.match(/"life":"(.+?)"/)?.[1];
       return `\n  tab ${tab.number}${this.#ledger.listens(life) ? '' : ', deaf'}: ${seen} ${tab.console.slice(-5).join(' | ')}`;
     });
-    return `live are:${(await Promise.all(told)).join('')}`;
+    const held = await this.#tabs.find((tab) => tab.live)?.run(`Promise.race([
+      navigator.locks.query().then(({ held, pending }) => JSON.stringify({ held, pending }, ['held', 'pending', 'name', 'mode', 'clientId'])),
+      new Promise((done) => { setTimeout(done, 3000, 'no answer'); })])`).catch(String);
+    return `live are:${(await Promise.all(told)).join('')}\n  workers: ${this.#stage.browser.find('shared_worker', '').map(({ url, targetId }) => `${url} ${targetId}`).join(' ')}\n  locks: ${held}`;
   }
 
   /** Everything is mended, everything arrives, and the ledger judges. */
