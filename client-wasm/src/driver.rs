@@ -43,7 +43,8 @@ impl Core {
         let Ok(app) = AppId::parse(next()) else { core::arch::wasm32::unreachable() };
         let agent = next().to_owned();
         let ephemeral = !next().is_empty();
-        let config = Config { app, agent, tokens, ephemeral, silence_s: 0, recent: 0, seed: seed.to_bits() };
+        let config =
+            Config { app, agent, tokens, ephemeral, heartbeat: None, recent: 0, seed: seed.to_bits() };
         Self {
             url,
             session: RefCell::new(ClientSession::new(now(), config)),
@@ -76,6 +77,7 @@ impl Core {
     /// | 23 | tabs | `x` visible, `y` hidden, `bytes` not empty: about to be frozen |
     /// | 24 | a gateway of the list, told with 25 | `x` weight, text: its WebSocket, nothing: the configured gateway |
     /// | 25 | the list of gateways so far | `x` seconds it is good |
+    /// | 26 | what the heartbeat remembers, before 12 | `x` local time minus UTC, minutes, `bytes` as [`kind::HEARTBEAT`] gave them, or none |
     /// | 100 to 104 | of its own: [`crate::MAKE`], sockets, timer | |
     pub fn input(&self, kind: u32, x: f64, y: f64, bytes: Vec<u8>) {
         self.said.borrow_mut().push(Said { kind, x, y, bytes });
@@ -216,6 +218,12 @@ impl Core {
                 return None;
             }
             25 => Input::Gateways { list: self.gateways.take(), ttl_s: x as u32 },
+            26 => {
+                let mut identity = self.identity.borrow_mut();
+                identity.offset_min = x as i32;
+                identity.heartbeat = bytes.clone();
+                return None;
+            }
             OPEN => Input::Open { socket: x as u32 },
             MESSAGE => {
                 say(kind::HEARD, u32::from(bytes.first() == Some(&BEAT)), 0, "");

@@ -76,4 +76,6 @@ pub mod kind {
     pub const HEARD: u32 = 19;
     /// Fetch the list of gateways, then answer if there is one.
     pub const NEED_GATEWAYS: u32 = 20;
+    /// Keep what the heartbeat remembers: opaque `bytes`.
+    pub const HEARTBEAT: u32 = 21;
 }

@@ -12,6 +12,7 @@ pub fn tell(effect: Effect) {
         Effect::NeedGateways => say(kind::NEED_GATEWAYS, 0, 0, ""),
         Effect::Store(batch) => store(&batch),
         Effect::SaveIdentity(identity) => save(&identity),
+        Effect::KeepHeartbeat(bytes) => say_bytes(kind::HEARTBEAT, 0.0, 0.0, &bytes),
         Effect::WipeInbox(why) => wipe(why),
         Effect::State { state: now, reason } => state(now, reason),
         Effect::Welcomed(w) => {
@@ -37,8 +38,8 @@ pub fn tell(effect: Effect) {
         Effect::ReceiptsTaken(count) => say(kind::RECEIPTS_TAKEN, count, 0, ""),
         Effect::Forgotten => say(kind::FORGOTTEN, 0, 0, ""),
         Effect::Error(what) => fault(&what),
-        // The driver's own.
-        Effect::Connect { .. } | Effect::Send { .. } | Effect::CloseSocket { .. } => {}
+        // The driver's own, and what nobody asks for.
+        Effect::Connect { .. } | Effect::Learnt(_) | Effect::Send { .. } | Effect::CloseSocket { .. } => {}
     }
 }
 

@@ -4,7 +4,7 @@
 #![cfg(feature = "sim")]
 #![allow(clippy::unwrap_used, reason = "a test says where it stopped")]
 
-use pulsegate_proto::sim::{Path, Policy, Row, Setting, Stratum, rows, silences};
+use pulsegate_proto::sim::{DECISIONS, Path, Policy, Row, Setting, Stratum, decisions, rows, silences};
 
 const SETTING: Setting = Setting { seed: 40_961, clients: 12, days: 14 };
 
@@ -80,4 +80,9 @@ fn a_loose_nat_fools_who_pings_first_and_not_the_ladder() {
     let ends = |policy| silences(Path::Loose120, policy, 72.0).last().unwrap().1;
     assert!(ends(Policy::Stepped) > 800.0, "every ping was answered, and every push of hours was late");
     assert!(ends(Policy::Ladder) < 120.0);
+}
+
+#[test]
+fn a_native_build_decides_to_the_bit_as_a_browser_does() {
+    assert_eq!(decisions(100_000), DECISIONS, "client-wasm/tests/ladder.rs asks the same of wasm");
 }

@@ -1,5 +1,6 @@
 //! A device of the simulation: a client's session over a storage that can crash and be rolled back.
 
+use crate::heartbeat::Policy;
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq};
 use crate::session::client::{ClientSession, Config, Effect, Entry, Identity, Save, Socket, Store};
 use crate::time::{Instant, UnixMs};
@@ -14,6 +15,8 @@ pub struct Storage {
     pub generation: u64,
     /// A Forget is under way.
     pub forgetting: bool,
+    /// What the heartbeat remembers.
+    pub heartbeat: Vec<u8>,
     /// Places, one per log.
     pub cursors: BTreeMap<LogName, Position>,
     /// Everything that was ever put into the inbox, in order; recalled ones are taken out.
@@ -64,7 +67,7 @@ impl Device {
             agent: "harness/1".to_owned(),
             tokens: token.is_some(),
             ephemeral: false,
-            silence_s: 45,
+            heartbeat: Some(Policy::Fixed(45)),
             recent: 0,
             seed,
         };
@@ -97,6 +100,8 @@ impl Device {
                 .collect(),
             recent: self.storage.inbox.iter().map(|(_, _, id)| *id).collect(),
             forgetting: self.storage.forgetting,
+            heartbeat: self.storage.heartbeat.clone(),
+            offset_min: 0,
             now,
         }
     }

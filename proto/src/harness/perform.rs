@@ -126,6 +126,7 @@ impl Sim {
             client::Effect::Store(store) => self.write(device, Write::Store(store)),
             client::Effect::SaveIdentity(save) => self.write(device, Write::Save(save)),
             client::Effect::WipeInbox(_) => self.write(device, Write::Wipe),
+            client::Effect::KeepHeartbeat(bytes) => self.devices[device].storage.heartbeat = bytes,
             told => self.devices[device].told.push(told),
         }
     }

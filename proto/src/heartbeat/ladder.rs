@@ -9,17 +9,35 @@ pub const NETWORKS: usize = 32;
 /// Longest silences, seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// By day, with no tab visible. Profiles: prompt 285, balanced 580, frugal 880.
+    /// By day, with no tab visible.
     pub day_s: u16,
     /// At night, local time. It raises the cap only, never what is believed.
     pub night_s: u16,
     /// While a person looks: they would notice.
     pub visible_s: u16,
+    /// The night's begin and end, minutes after local midnight.
+    pub night_min: [u16; 2],
+}
+
+impl Caps {
+    /// The profiles of the day: prompt 285, balanced 580, frugal 880.
+    #[must_use]
+    pub const fn by_day(day_s: u16) -> Self {
+        Self { day_s, night_s: 1180, visible_s: 115, night_min: [23 * 60 + 30, 7 * 60] }
+    }
+
+    /// Whether it is night at this minute after local midnight.
+    #[must_use]
+    pub fn is_night(&self, minute: u32) -> bool {
+        let [from, to] = self.night_min.map(u32::from);
+        // Mostly it lasts over midnight.
+        if from <= to { from <= minute && minute < to } else { from <= minute || minute < to }
+    }
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { day_s: 580, night_s: 1180, visible_s: 115 }
+        Self::by_day(580)
     }
 }
 
@@ -54,7 +72,6 @@ impl Network {
 /// See the top of the file.
 #[derive(Clone, Debug)]
 pub struct Ladder {
-    caps: Caps,
     /// The one in use last.
     networks: Vec<Network>,
 }
@@ -63,10 +80,10 @@ impl Ladder {
     /// Starts with what was remembered, the network used last at the end; before the first
     /// Welcome that one is assumed.
     #[must_use]
-    pub fn new(caps: Caps, mut remembered: Vec<Network>) -> Self {
+    pub fn new(mut remembered: Vec<Network>) -> Self {
         let surplus = remembered.len().saturating_sub(NETWORKS);
         remembered.drain(..surplus);
-        Self { caps, networks: remembered }
+        Self { networks: remembered }
     }
 
     /// What to remember.
@@ -91,13 +108,13 @@ impl Ladder {
 
     /// The silence to ask for, seconds.
     #[must_use]
-    pub fn wish(&self, conditions: Conditions) -> u16 {
+    pub fn wish(&self, caps: &Caps, conditions: Conditions) -> u16 {
         let unknown = Belief::default();
         let belief = self.networks.last().map_or(&unknown, |network| &network.belief);
         if conditions.visible {
-            return RUNGS[belief.choose(self.caps.visible_s).0];
+            return RUNGS[belief.choose(caps.visible_s).0];
         }
-        let cap = if conditions.night { self.caps.night_s.max(self.caps.day_s) } else { self.caps.day_s };
+        let cap = if conditions.night { caps.night_s.max(caps.day_s) } else { caps.day_s };
         let (base, attempt) = belief.choose(cap);
         RUNGS[attempt.unwrap_or(base)]
     }
@@ -137,12 +154,13 @@ impl Ladder {
 mod tests {
     use super::*;
 
+    const CAPS: Caps = Caps::by_day(580);
     const HIDDEN: Conditions = Conditions { visible: false, night: false };
     const VISIBLE: Conditions = Conditions { visible: true, night: false };
     const NIGHT: Conditions = Conditions { visible: false, night: true };
 
     fn ladder() -> Ladder {
-        let mut ladder = Ladder::new(Caps::default(), Vec::new());
+        let mut ladder = Ladder::new(Vec::new());
         ladder.welcome("home", 1);
         ladder
     }
@@ -150,17 +168,17 @@ mod tests {
     #[test]
     fn a_person_who_looks_is_no_experiment() {
         let mut ladder = ladder();
-        assert_eq!((ladder.wish(VISIBLE), ladder.wish(HIDDEN)), (55, 230));
+        assert_eq!((ladder.wish(&CAPS, VISIBLE), ladder.wish(&CAPS, HIDDEN)), (55, 230));
         ladder.survived(285.0, 1);
-        assert_eq!((ladder.wish(VISIBLE), ladder.wish(HIDDEN)), (115, 580));
+        assert_eq!((ladder.wish(&CAPS, VISIBLE), ladder.wish(&CAPS, HIDDEN)), (115, 580));
     }
 
     #[test]
     fn night_raises_the_cap_and_not_the_belief() {
         let mut ladder = ladder();
         ladder.survived(580.0, 1);
-        assert_eq!(ladder.wish(HIDDEN), 580);
-        assert!(ladder.wish(NIGHT) > 580);
+        assert_eq!(ladder.wish(&CAPS, HIDDEN), 580);
+        assert!(ladder.wish(&CAPS, NIGHT) > 580);
         let end = End { how: How::Eof, silence_s: 60.0, planned_s: 285.0, slept: false };
         let reopened = Reopened {
             after_ms: 300,
@@ -174,7 +192,17 @@ mod tests {
             assert_eq!(proxied.ended(&end, &reopened), Some(Evidence::Strong));
         }
         proxied.survived(55.0, 1);
-        assert_eq!((proxied.wish(HIDDEN), proxied.wish(NIGHT)), (55, 55));
+        assert_eq!((proxied.wish(&CAPS, HIDDEN), proxied.wish(&CAPS, NIGHT)), (55, 55));
+    }
+
+    #[test]
+    fn the_night_begins_at_half_past_eleven_and_ends_at_seven() {
+        let nights = [(1_409, false), (1_410, true), (0, true), (419, true), (420, false)];
+        for (minute, night) in nights {
+            assert_eq!(CAPS.is_night(minute), night, "{minute}");
+        }
+        let early = Caps { night_min: [60, 300], ..CAPS };
+        assert!(early.is_night(60) && !early.is_night(300) && !early.is_night(1_410));
     }
 
     #[test]
@@ -182,12 +210,12 @@ mod tests {
         let mut ladder = ladder();
         ladder.survived(580.0, 1);
         ladder.welcome("train", 1);
-        assert_eq!(ladder.wish(HIDDEN), 230);
+        assert_eq!(ladder.wish(&CAPS, HIDDEN), 230);
         ladder.lapsed(285.0);
         ladder.welcome("home", 2);
-        assert_eq!(ladder.wish(HIDDEN), 580);
-        let again = Ladder::new(Caps::default(), ladder.networks().to_vec());
-        assert_eq!(again.wish(HIDDEN), 580, "the network used last is assumed");
+        assert_eq!(ladder.wish(&CAPS, HIDDEN), 580);
+        let again = Ladder::new(ladder.networks().to_vec());
+        assert_eq!(again.wish(&CAPS, HIDDEN), 580, "the network used last is assumed");
     }
 
     #[test]
@@ -200,7 +228,7 @@ mod tests {
         assert!(ladder.networks().iter().all(|network| network.key != "home"));
         let many =
             (0..40).map(|n| Network { key: n.to_string(), belief: Belief::default(), day: 0 }).collect();
-        assert_eq!(Ladder::new(Caps::default(), many).networks().len(), NETWORKS);
+        assert_eq!(Ladder::new(many).networks().len(), NETWORKS);
     }
 
     #[test]
@@ -208,6 +236,6 @@ mod tests {
         let mut ladder = ladder();
         ladder.survived(580.0, 1);
         ladder.welcome("home", 0);
-        assert_eq!(ladder.wish(HIDDEN), 580);
+        assert_eq!(ladder.wish(&CAPS, HIDDEN), 580);
     }
 }

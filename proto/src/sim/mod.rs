@@ -7,12 +7,14 @@
 //! The same seed gives the same figures on every machine whose `ln` and `exp` agree.
 
 mod client;
+mod digest;
 mod policy;
 mod random;
 mod tally;
 mod watch;
 mod world;
 
+pub use digest::{DECISIONS, decisions};
 pub use policy::Policy;
 pub use tally::Row;
 pub use watch::{Path, convergence, silences};

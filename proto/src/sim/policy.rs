@@ -3,6 +3,9 @@
 use super::world::{DAY, Network};
 use crate::heartbeat::{Caps, Conditions, End, Ladder, Reopened, Stepped};
 
+/// Of the ladder and of the oracle.
+const CAPS: Caps = Caps::by_day(580);
+
 /// Who decides how long silence may last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -50,7 +53,7 @@ pub(super) enum Mind {
     Fixed(f64),
     Stepped(Stepped),
     Ladder(Ladder),
-    Oracle(Caps),
+    Oracle,
 }
 
 impl Mind {
@@ -58,8 +61,8 @@ impl Mind {
         match policy {
             Policy::Fixed(seconds) => Self::Fixed(f64::from(seconds)),
             Policy::Stepped => Self::Stepped(Stepped::default()),
-            Policy::Ladder => Self::Ladder(Ladder::new(Caps::default(), Vec::new())),
-            Policy::Oracle => Self::Oracle(Caps::default()),
+            Policy::Ladder => Self::Ladder(Ladder::new(Vec::new())),
+            Policy::Oracle => Self::Oracle,
             Policy::Never => Self::Fixed(f64::INFINITY),
         }
     }
@@ -79,12 +82,12 @@ impl Mind {
         match self {
             Self::Fixed(seconds) => *seconds,
             Self::Stepped(stepped) => f64::from(stepped.interval()),
-            Self::Ladder(ladder) => f64::from(ladder.wish(conditions)),
-            Self::Oracle(caps) => {
+            Self::Ladder(ladder) => f64::from(ladder.wish(&CAPS, conditions)),
+            Self::Oracle => {
                 let cap = match conditions {
-                    Conditions { visible: true, .. } => caps.visible_s,
-                    Conditions { night: true, .. } => caps.night_s,
-                    Conditions { .. } => caps.day_s,
+                    Conditions { visible: true, .. } => CAPS.visible_s,
+                    Conditions { night: true, .. } => CAPS.night_s,
+                    Conditions { .. } => CAPS.day_s,
                 };
                 f64::from(cap).min(network.timeout(now) - 1.0)
             }

@@ -8,6 +8,7 @@ use pulsegate_proto::frame::{
     ClientEnvelope, ClientFrame, CloseCode, Closing, Deliver, ErrorCode, Message, NotifyBody, Reply,
     ServerFrame, Start, Urgency, Welcome, What, decode_client, encode_server,
 };
+use pulsegate_proto::heartbeat::Policy;
 use pulsegate_proto::id::{AppId, Position};
 use pulsegate_proto::session::client::{
     ClientSession, Config, Deadline, Effect, Identity, Input, Reason, Socket, State, Store, Wish,
@@ -30,7 +31,7 @@ pub fn config(tokens: bool) -> Config {
         agent: "test/1".to_owned(),
         tokens,
         ephemeral: false,
-        silence_s: 45,
+        heartbeat: Some(Policy::Fixed(45)),
         recent: 0,
         seed: 1,
     }
@@ -50,6 +51,7 @@ pub fn known() -> Identity {
         recent: vec![id(1), id(2)],
         forgetting: false,
         now: WALL,
+        ..Identity::default()
     }
 }
 

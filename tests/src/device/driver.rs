@@ -5,7 +5,7 @@ use crate::{oracle::Shown, wire};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pulsegate_proto::{
-    frame::{Endpoint, Receipt, read_message},
+    frame::{Activity, Endpoint, Receipt, read_message},
     id::{AppId, LogName, MessageId, RegistrationId, Topic},
     session::client::{ClientSession, Config, Effect, Entry, Input, Socket, Store, Wish},
     time::Instant,
@@ -31,6 +31,7 @@ pub(super) enum Order {
     Wish(u32, Wish),
     Forget,
     Online,
+    Visible(bool),
     BackPressure(bool),
 }
 
@@ -69,7 +70,7 @@ impl Driver {
             agent: "pulsegate-tests".into(),
             tokens: options.tokens.is_some(),
             ephemeral: false,
-            silence_s: options.silence_s,
+            heartbeat: options.heartbeat,
             recent: 0,
             seed: options.seed,
         };
@@ -107,6 +108,15 @@ impl Driver {
                     Some(Order::Receipts(receipts)) => self.handle(Input::Receipts(receipts)),
                     Some(Order::Wish(wish, what)) => self.handle(Input::Wish { wish, what }),
                     Some(Order::Online) => self.handle(Input::Online),
+                    Some(Order::Visible(visible)) => {
+                        let activity = Activity {
+                            visible_tabs: visible.into(),
+                            hidden_tabs: (!visible).into(),
+                            frozen: false,
+                        };
+                        let deadline = self.handle(Input::Activity(activity));
+                        if visible { self.handle(Input::Visible) } else { deadline }
+                    }
                     Some(Order::Forget) => self.handle(Input::Forget),
                     Some(Order::BackPressure(on)) => self.handle(Input::BackPressure(on)),
                     None => return,
@@ -147,6 +157,14 @@ impl Driver {
         for effect in effects.collect::<Vec<_>>() {
             self.perform(effect);
         }
+        let heartbeat = self.session.heartbeat();
+        let (asked, belief) = (heartbeat.asked(), heartbeat.belief());
+        self.view.send_if_modified(|view| {
+            let changed = view.silence_s != asked || view.belief.as_ref() != belief;
+            view.silence_s = asked;
+            view.belief = belief.cloned();
+            changed
+        });
         deadline
     }
 
@@ -173,6 +191,7 @@ impl Driver {
                 self.storage.keep_identity(&save);
                 self.follow.push_back(Follow::IdentitySaved);
             }
+            Effect::KeepHeartbeat(bytes) => self.storage.keep_heartbeat(&bytes),
             Effect::WipeInbox(_) => {
                 self.storage.wipe();
                 self.view.send_modify(|view| view.wipes += 1);
@@ -267,6 +286,7 @@ fn show(view: &mut View, effect: Effect) {
         Effect::Gap { log, reason, .. } => view.gaps.push(GapSeen { log: log.to_string(), reason }),
         Effect::ReceiptsTaken(count) => view.receipts_taken += u64::from(count),
         Effect::Error(fault) => view.faults.push(fault),
+        Effect::Learnt(learnt) => view.learnt.push(learnt),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ use crate::{oracle::Shown, patiently};
 use driver::{Driver, Order};
 use pulsegate_proto::{
     frame::{GapReason, Receipt},
+    heartbeat::{Belief, Learnt, Policy},
     id::{AppId, RegistrationId, Topic},
     session::client::{Fault, Reason, State, Wish},
     time::UnixMs,
@@ -35,8 +36,8 @@ pub struct Options {
     pub gateway: SocketAddr,
     /// `None`: anonymous.
     pub tokens: Option<Tokens>,
-    /// Longest silence wanted, seconds; 0: the gateway's choice.
-    pub silence_s: u32,
+    /// How long silence may last; `None`: as the gateway recommends.
+    pub heartbeat: Option<Policy>,
     /// Jitter of reconnects.
     pub seed: u64,
     /// How many seconds of its own clock pass in one of the wall's. A gateway beside it must live as fast.
@@ -61,7 +62,7 @@ impl Options {
         Self {
             gateway,
             tokens: Some(tokens),
-            silence_s: 0,
+            heartbeat: None,
             seed: 1,
             speed: 1,
             chooses: false,
@@ -90,10 +91,16 @@ impl Options {
         self
     }
 
-    /// Breaks silence after so many seconds.
+    /// Breaks silence after so many seconds, always the same.
     #[must_use]
-    pub fn silence(mut self, seconds: u32) -> Self {
-        self.silence_s = seconds;
+    pub fn silence(self, seconds: u32) -> Self {
+        self.heartbeat(Policy::Fixed(u16::try_from(seconds).unwrap_or(u16::MAX)))
+    }
+
+    /// Breaks silence by this policy, whatever the gateway recommends.
+    #[must_use]
+    pub fn heartbeat(mut self, policy: Policy) -> Self {
+        self.heartbeat = Some(policy);
         self
     }
 }
@@ -140,6 +147,12 @@ pub struct View {
     pub receipts_taken: u64,
     /// Faults told to the app.
     pub faults: Vec<Fault>,
+    /// The silence that is asked for, seconds.
+    pub silence_s: u16,
+    /// What is believed of the network in use.
+    pub belief: Option<Belief>,
+    /// What was learnt of the path, in order: gaps survived, beats lapsed, ends judged.
+    pub learnt: Vec<Learnt>,
 }
 
 /// A running device. Dropping it is a crash: nothing is said to the gateway.
@@ -174,6 +187,9 @@ impl Device {
             wipes: 0,
             receipts_taken: 0,
             faults: Vec::new(),
+            silence_s: 0,
+            belief: None,
+            learnt: Vec::new(),
         };
         let (tell, view) = watch::channel(view);
         let (orders, taken) = mpsc::unbounded_channel();
@@ -223,6 +239,11 @@ impl Device {
     /// Tells it that there is a network again: it need not wait out its backoff.
     pub fn online(&self) {
         let _ = self.orders.send(Order::Online);
+    }
+
+    /// A person opens a tab of it and looks, or goes away again.
+    pub fn visible(&self, visible: bool) {
+        let _ = self.orders.send(Order::Visible(visible));
     }
 
     /// Holds acks, or lets them go again.

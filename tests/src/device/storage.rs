@@ -28,6 +28,9 @@ enum Lines {
     File(Ledger),
 }
 
+/// Minutes after midnight.
+const NOON_MIN: i32 = 12 * 60;
+
 /// What a storage holds, read back.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
@@ -41,6 +44,8 @@ pub struct Held {
     pub cursors: BTreeMap<String, (u64, u64)>,
     /// Everything ever shown, in order.
     pub shown: Vec<Shown>,
+    /// What the heartbeat remembers.
+    pub heartbeat: Vec<u8>,
 }
 
 impl Storage {
@@ -77,6 +82,10 @@ impl Storage {
             None => ("", String::new()),
         };
         self.commit(vec![format!("I\t{id}\t{secret}\t{}\t{}", save.generation, save.forgetting)]);
+    }
+
+    pub(super) fn keep_heartbeat(&self, bytes: &[u8]) {
+        self.commit(vec![format!("H\t{}", URL_SAFE_NO_PAD.encode(bytes))]);
     }
 
     pub(super) fn wipe(&self) {
@@ -133,6 +142,7 @@ impl Storage {
                 }
                 // The oracle judges everything that was ever shown: the wipe takes the cursors.
                 "W" => held.cursors.clear(),
+                "H" => held.heartbeat = URL_SAFE_NO_PAD.decode(rest).unwrap(),
                 "S" => held.shown.push(Shown::parse(rest)),
                 _ => {}
             }
@@ -148,13 +158,17 @@ impl Storage {
             at: Position { epoch, seq },
         });
         let recent = held.shown.iter().map(|shown| MessageId::parse(&shown.id).unwrap());
+        let now = crate::keys::unix_now_ms();
         Identity {
             registration: held.registration,
             generation: held.generation,
             cursors: cursors.collect(),
             recent: recent.collect(),
             forgetting: held.forgetting,
-            now: UnixMs(i64::try_from(crate::keys::unix_now_ms()).unwrap()),
+            now: UnixMs(i64::try_from(now).unwrap()),
+            // It begins at noon: the caps of a test do not depend on when it runs.
+            offset_min: NOON_MIN - i32::try_from(now / 60_000 % 1440).unwrap(),
+            heartbeat: held.heartbeat,
         }
     }
 }

@@ -68,6 +68,8 @@ export interface Kept {
   closes: string[];
   /** Until then a page at rest may come back and ask for what others handled meanwhile, Unix ms. */
   rests: number;
+  /** What the heartbeat remembers of networks: bytes of the core's. */
+  heartbeat: number[];
 }
 
 /** Everything that is loaded when a worker starts. */
@@ -94,6 +96,7 @@ export const NOTHING: Loaded = {
   receipts: [],
   closes: [],
   rests: 0,
+  heartbeat: [],
   shown: new Map(),
 };
 

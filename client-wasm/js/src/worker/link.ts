@@ -39,6 +39,7 @@ export const enum Say {
   activity = 23,
   gateway = 24,
   gateways = 25,
+  heartbeat = 26,
   make = 100,
 }
 
@@ -138,6 +139,7 @@ export class Link {
   begin(loaded: Loaded, known: string[]): void {
     this.#cursors = { ...loaded.cursors };
     for (const [log, [epoch, seq]] of Object.entries(loaded.cursors)) this.say(Say.cursor, epoch, seq, log);
+    this.say(Say.heartbeat, -new Date().getTimezoneOffset(), 0, Uint8Array.from(loaded.heartbeat));
     const { registration = '', secret = [] } = loaded.identity ?? {};
     const bytes = [registration.length, ...encode(registration), ...secret];
     for (const id of known) bytes.push(...uuidBytes(id));
@@ -229,6 +231,9 @@ export class Link {
         return owner.heard(x > 0);
       case 20:
         void this.#gateways();
+        return;
+      case 21:
+        void owner.keep({ heartbeat: [...bytes] });
         return;
       default:
     }

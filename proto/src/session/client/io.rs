@@ -3,6 +3,7 @@
 use crate::frame::{
     Activity, CloseCode, Endpoint, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say,
 };
+use crate::heartbeat::{Learnt, Policy};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
 
@@ -24,8 +25,8 @@ pub struct Config {
     pub tokens: bool,
     /// `Hello.ephemeral`: nothing is kept, no durable subscriptions.
     pub ephemeral: bool,
-    /// Longest silence wanted, seconds; 0: 45.
-    pub silence_s: u32,
+    /// How long silence may last; `None`: as the gateway recommends, and by the ladder until that is known.
+    pub heartbeat: Option<Policy>,
     /// Message ids remembered for de-duplication beyond what the inbox holds; 0: 1,024.
     pub recent: usize,
     /// Random, for the jitter of reconnects.
@@ -47,6 +48,10 @@ pub struct Identity {
     pub forgetting: bool,
     /// The device's clock now.
     pub now: UnixMs,
+    /// Local time minus UTC, minutes: whether it is night.
+    pub offset_min: i32,
+    /// What [`Effect::KeepHeartbeat`] kept last; empty: nothing.
+    pub heartbeat: Vec<u8>,
 }
 
 /// What a driver tells a session.
@@ -206,6 +211,11 @@ pub enum Effect {
     Store(Box<Store>),
     /// Durably keep these, then [`Input::IdentitySaved`].
     SaveIdentity(Box<Save>),
+    /// Keep these opaque bytes, replacing what was kept; nobody waits for it. They survive a
+    /// [`Effect::WipeInbox`]: networks stay what they are.
+    KeepHeartbeat(Vec<u8>),
+    /// Something was learnt of the path; nothing is to be done.
+    Learnt(Learnt),
     /// Wipe messages, cursors and shown notifications, before anything that follows.
     WipeInbox(Wipe),
     /// What the app sees of the connection.

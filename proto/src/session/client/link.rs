@@ -2,16 +2,8 @@
 
 use super::race::Look;
 use super::{ClientSession, Effect, Reason, Socket, State, Why};
-use crate::frame::{LastLink, say};
+use crate::frame::say;
 use crate::time::Instant;
-use core::time::Duration;
-
-/// A Beat may be this late before it is missed: while a person looks, and otherwise.
-const GRACE_MS: [u64; 2] = [2000, 4000];
-/// A Probe must be answered within this: while a person looks, and otherwise.
-const PROBE_MS: [u64; 2] = [4000, 8000];
-/// A person who looks again wants to know whether a path this silent still lives.
-const QUIET: Duration = Duration::from_secs(15);
 
 /// A socket that has our Hello.
 #[derive(Debug)]
@@ -41,62 +33,6 @@ impl ClientSession {
         }
     }
 
-    /// Something was heard on the welcomed link.
-    pub(super) fn heard(&mut self) {
-        self.heard_at = self.now;
-        self.timers.clear(Why::Probe);
-        self.probing = false;
-        self.timed_out = false;
-        self.end_look();
-        if !self.timers.is_set(Why::Watch) {
-            self.arm_watch();
-        }
-    }
-
-    pub(super) fn arm_watch(&mut self) {
-        let at = self.missed_at();
-        self.timers.set(Why::Watch, at);
-    }
-
-    /// When a Beat is missed.
-    fn missed_at(&self) -> Instant {
-        let grace_ms = GRACE_MS[usize::from(!self.visible)];
-        self.heard_at.after_millis(u64::from(self.heartbeat.wanted()) * 1000 + grace_ms)
-    }
-
-    /// The silence lasted too long, or the timer was too late to know.
-    pub(super) fn watch_due(&mut self) {
-        if !self.welcomed {
-            return;
-        }
-        if self.missed_at() <= self.now {
-            self.probe();
-        } else {
-            self.arm_watch();
-        }
-    }
-
-    /// Asks whether the path is alive, unless that is being asked.
-    pub(super) fn probe(&mut self) {
-        if !self.welcomed || self.probing {
-            return;
-        }
-        self.probing = true;
-        self.nonce = self.nonce.wrapping_add(1);
-        let nonce = self.nonce;
-        self.say(say::probe(nonce));
-        let within = PROBE_MS[usize::from(!self.visible)];
-        self.timers.set(Why::Probe, self.now.after_millis(within));
-    }
-
-    /// The Probe went unanswered: the path is dead, or it is very slow. A second link is opened, and whichever speaks
-    /// first is believed.
-    pub(super) fn probe_lost(&mut self) {
-        self.timed_out = true;
-        self.note_link();
-        self.look(Look::Second);
-    }
-
     /// Lets go of a link that is dead.
     pub(super) fn give_up(&mut self) {
         if let Some(link) = &self.link {
@@ -104,17 +40,6 @@ impl ClientSession {
             self.emit(Effect::CloseSocket { socket });
             self.lost(Reason::Silent);
             self.come_back(0, Reason::Silent);
-            self.hurry();
-        }
-    }
-
-    /// A person looks again.
-    pub(super) fn visible(&mut self) {
-        if self.welcomed {
-            if self.heard_at + QUIET < self.now {
-                self.probe();
-            }
-        } else {
             self.hurry();
         }
     }
@@ -132,6 +57,7 @@ impl ClientSession {
     pub(super) fn say(&mut self, bytes: Vec<u8>) {
         if let Some(link) = &self.link {
             let socket = link.socket;
+            self.said_at = self.now;
             self.emit(Effect::Send { socket, bytes });
         }
     }
@@ -159,11 +85,10 @@ impl ClientSession {
         };
         if self.welcomed {
             self.backoff.link_ended(self.now.millis_since(link.since));
-            self.note_link();
+            self.note_end(reason);
         } else {
             self.end_race();
         }
-        self.timed_out = false;
         self.forget_link();
         self.timers.clear(Why::Move);
         if self.hello.ephemeral {
@@ -179,15 +104,6 @@ impl ClientSession {
         if self.link.is_some() || self.race.is_on() {
             self.set_state(State::Connecting, Some(reason));
         }
-    }
-
-    /// Keeps how the link is, or was, for the next Hello.
-    fn note_link(&mut self) {
-        self.hello.last_link = Some(LastLink {
-            session_id: self.session.clone(),
-            last_heard_ms: self.wall(self.heard_at),
-            timed_out: self.timed_out,
-        });
     }
 
     /// Nothing of a link outlives it here.
@@ -214,7 +130,7 @@ impl ClientSession {
         self.set_state(state, Some(reason));
     }
 
-    fn wall(&self, at: Instant) -> u64 {
+    pub(super) fn wall(&self, at: Instant) -> u64 {
         let (origin, wall) = self.wall_clock;
         u64::try_from(wall.0).unwrap_or(0).saturating_add(at.millis_since(origin))
     }

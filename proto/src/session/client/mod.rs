@@ -41,6 +41,7 @@
 mod ack;
 mod dedup;
 mod end;
+mod evidence;
 mod io;
 mod link;
 mod logs;
@@ -49,6 +50,7 @@ mod race;
 mod store;
 mod timers;
 mod token;
+mod watch;
 mod welcome;
 mod wishes;
 
@@ -65,6 +67,7 @@ use crate::time::{Instant, UnixMs};
 use ack::Pace;
 use core::marker::PhantomData;
 use dedup::Dedup;
+use evidence::Ended;
 use link::Link;
 use logs::Logs;
 use race::Look;
@@ -114,9 +117,20 @@ pub struct ClientSession {
     sent_to: Vec<String>,
     session: String,
     heard_at: Instant,
+    said_at: Instant,
+    /// A Probe is out.
     probing: bool,
-    timed_out: bool,
     nonce: u32,
+    /// What ends this silence proves nothing: the machine slept, or the network changed.
+    void: bool,
+    /// The watchdog came late and let the queue go first.
+    waited: bool,
+    /// The network of the link, as the gateway names it.
+    network: String,
+    /// The link before this one, until it is judged.
+    ended: Option<Ended>,
+    /// Local time minus UTC, minutes.
+    offset_min: i32,
     wall_clock: (Instant, UnixMs),
     server_clock: Option<(Instant, UnixMs)>,
 
@@ -159,7 +173,6 @@ impl ClientSession {
     /// A device that has not read its storage yet.
     #[must_use]
     pub fn new(now: Instant, config: Config) -> Self {
-        let heartbeat = Heartbeat::fixed(config.silence_s);
         Self {
             now,
             effects: Vec::new(),
@@ -183,9 +196,14 @@ impl ClientSession {
             sent_to: Vec::new(),
             session: String::new(),
             heard_at: now,
+            said_at: now,
             probing: false,
-            timed_out: false,
             nonce: 0,
+            void: false,
+            waited: false,
+            network: String::new(),
+            ended: None,
+            offset_min: 0,
             wall_clock: (now, UnixMs::ZERO),
             server_clock: None,
             hello: Hello {
@@ -194,7 +212,7 @@ impl ClientSession {
                 registration: None,
                 generation: 0,
                 cursors: Vec::new(),
-                silence_s: heartbeat.wanted(),
+                silence_s: 0,
                 agent: config.agent,
                 last_link: None,
                 link: 0,
@@ -202,7 +220,7 @@ impl ClientSession {
                 ephemeral: config.ephemeral,
             },
             has_tokens: config.tokens,
-            heartbeat,
+            heartbeat: Heartbeat::new(config.heartbeat),
             backoff: Backoff::new(config.seed),
             tokens: Tokens::default(),
             wishes: Wishes::default(),
@@ -216,6 +234,7 @@ impl ClientSession {
     /// Takes an input; `now` never runs backwards.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) -> Effects<'_> {
         self.now = now.max(self.now);
+        self.notice_sleep();
         self.take(input);
         self.elapse();
         self.flush_wishes();
@@ -231,6 +250,12 @@ impl ClientSession {
     #[must_use]
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// How long silence may last, and what is believed of the path.
+    #[must_use]
+    pub fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     fn take(&mut self, input: Input<'_>) {
@@ -262,7 +287,7 @@ impl ClientSession {
             }
             Input::Offline => {
                 self.offline = true;
-                self.probe();
+                self.network_changed();
                 if self.wanted && !self.welcomed {
                     self.set_state(State::Offline, None);
                 }
@@ -289,6 +314,8 @@ impl ClientSession {
         self.hello.registration = identity.registration;
         self.forgetting = identity.forgetting;
         self.wall_clock = (self.now, identity.now);
+        self.offset_min = identity.offset_min;
+        self.heartbeat.load(&identity.heartbeat);
         self.logs.load(identity.cursors);
         self.dedup.seed(identity.recent);
         self.save();

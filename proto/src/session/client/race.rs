@@ -1,6 +1,7 @@
 //! Looking for a gateway: sockets that have no Hello yet, and the one that gets it.
 
 use super::link::Link;
+use super::watch::PROMPT_MS;
 use super::{ClientSession, Effect, Reason, Socket, Why};
 use crate::choose::First;
 use crate::frame::{CloseCode, Closing, Endpoint, Retry, ServerFrame, say};
@@ -112,6 +113,7 @@ impl ClientSession {
         self.hello.link += 1;
         self.hello.token = token;
         self.hello.cursors = self.logs.cursors();
+        self.hello.silence_s = self.silence_wanted().into();
         let bytes = say::hello(&self.hello);
         self.emit(Effect::Send { socket, bytes });
         let link = Some(Link { socket, url, since: self.now });
@@ -196,7 +198,9 @@ impl ClientSession {
     /// We may be somewhere else than before.
     pub(super) fn network_changed(&mut self) {
         self.known.network_changed();
-        self.probe();
+        // What the path does now says nothing of idling.
+        self.void = true;
+        self.probe(PROMPT_MS);
         self.hurry();
         self.ask_list(true);
         if self.known.is_choice() {

@@ -2,7 +2,7 @@
 
 use super::logs::Seen;
 use super::{ClientSession, Effect, Entry, Reason, Save, Socket, State, Wipe};
-use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_lightly, say};
+use crate::frame::{Deliver, ErrorCode, Gap, Reply, ServerFrame, Start, Welcome, What, decode_lightly};
 use crate::id::{LogName, Position, RegistrationId};
 
 impl ClientSession {
@@ -17,10 +17,15 @@ impl ClientSession {
         let frame = match decode_lightly(bytes) {
             Ok(frame) if candidate => return self.candidate_said(socket, frame),
             Ok(Some(frame)) => frame,
-            Ok(None) => return self.heard_if(next),
+            Ok(None) => {
+                self.heard_if(next);
+                return;
+            }
             Err(_) => return self.socket_lost(socket, Reason::BadFrame),
         };
-        self.heard_if(next);
+        if let Some(silence) = self.heard_if(next) {
+            self.lived(silence, &frame);
+        }
         match frame {
             ServerFrame::Closing(closing) => {
                 self.emit(Effect::CloseSocket { socket });
@@ -36,20 +41,18 @@ impl ClientSession {
         }
     }
 
-    fn heard_if(&mut self, next: bool) {
-        if !next && self.welcomed {
-            self.heard();
-        }
+    fn heard_if(&mut self, next: bool) -> Option<u64> {
+        if next || !self.welcomed { None } else { self.heard() }
     }
 
     /// A frame of the welcomed link.
     fn frame(&mut self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Welcome(_) | ServerFrame::Closing(_) | ServerFrame::ProbeReply { .. } => {}
-            ServerFrame::Beat { silence_ms, silence_no } => {
-                let (silence_s, silence_no) = self.heartbeat.beat(silence_ms, silence_no);
-                self.say(say::beat_reply(silence_s, silence_no));
+            ServerFrame::Welcome(_) | ServerFrame::Closing(_) => {}
+            ServerFrame::ProbeReply { nonce, beat_sent_ms_ago, .. } => {
+                self.probe_answered(nonce, beat_sent_ms_ago);
             }
+            ServerFrame::Beat { .. } => self.answer_beat(),
             ServerFrame::Deliver(deliver) => self.deliver(*deliver),
             ServerFrame::Gap(gap) => self.gap(gap),
             ServerFrame::Reply(reply) => self.replied(*reply),
@@ -91,6 +94,8 @@ impl ClientSession {
         if let Some(link) = &mut self.link {
             link.since = self.now;
         }
+        self.said_at = self.now;
+        self.judge(&welcome);
         self.arrived(core::mem::take(&mut welcome.network_key));
         self.arm_watch();
         self.offline = false;

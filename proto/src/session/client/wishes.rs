@@ -181,6 +181,7 @@ impl ClientSession {
         self.wishes.activity = Some(activity);
         self.visible = activity.visible_tabs > 0;
         if self.welcomed {
+            _ = self.ask_silence();
             self.arm_watch();
         }
     }
@@ -219,6 +220,7 @@ impl ClientSession {
                     room -= 1;
                     queued.sent = true;
                     let (socket, bytes) = (link.socket, queued.frame.clone());
+                    self.said_at = self.now;
                     self.effects.push(Effect::Send { socket, bytes });
                 }
             }
