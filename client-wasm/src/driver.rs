@@ -4,7 +4,7 @@ use crate::host::{kind, performance_now, say};
 use crate::socket::Socket;
 use crate::{input, perform};
 use gloo_timers::callback::Timeout;
-use pulsegate_proto::frame::{Activity, Endpoint, Receipt, Stage};
+use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
@@ -21,7 +21,6 @@ pub struct Core {
     said: RefCell<Vec<Said>>,
     identity: RefCell<Identity>,
     receipts: RefCell<Vec<Receipt>>,
-    gateways: RefCell<Vec<Endpoint>>,
 }
 
 /// An input as it came from the worker.
@@ -53,7 +52,6 @@ impl Core {
             said: RefCell::default(),
             identity: RefCell::default(),
             receipts: RefCell::default(),
-            gateways: RefCell::default(),
         }
     }
 
@@ -76,7 +74,7 @@ impl Core {
     /// | 22 | the receipts so far | |
     /// | 23 | tabs | `x` visible, `y` hidden, `bytes` not empty: about to be frozen |
     /// | 24 | a gateway of the list, told with 25 | `x` weight, text: its WebSocket, nothing: the configured gateway |
-    /// | 25 | the list of gateways so far | `x` seconds it is good |
+    /// | 25 | that was the list | `x` seconds it is good |
     /// | 26 | what the heartbeat remembers, before 12 | `x` local time minus UTC, minutes, `bytes` as [`kind::HEARTBEAT`] gave them, or none |
     /// | 100 to 104 | of its own: [`crate::MAKE`], sockets, timer | |
     pub fn input(&self, kind: u32, x: f64, y: f64, bytes: Vec<u8>) {
@@ -212,12 +210,8 @@ impl Core {
                 hidden_tabs: y as u32,
                 frozen: !bytes.is_empty(),
             }),
-            24 => {
-                let url = text(bytes).to_owned();
-                self.gateways.borrow_mut().push(Endpoint { url, weight: x as u32, region: String::new() });
-                return None;
-            }
-            25 => Input::Gateways { list: self.gateways.take(), ttl_s: x as u32 },
+            24 => Input::Gateway { url: text(bytes).to_owned(), weight: x as u32 },
+            25 => Input::Gateways { ttl_s: x as u32 },
             26 => {
                 let mut identity = self.identity.borrow_mut();
                 identity.offset_min = x as i32;

@@ -12,7 +12,6 @@
 //! The staggered start is that of "Happy Eyeballs" (RFC 8305, section 5). A gateway that is up but overloaded opens
 //! sockets all the same: only an answer shows that somebody works there, and only a Welcome that it works for us.
 
-use crate::frame::Endpoint;
 use crate::reconnect::Backoff;
 use crate::time::Instant;
 
@@ -26,8 +25,16 @@ pub const ANSWER_MS: u64 = 10_000;
 const REMEMBERED_MS: u64 = 3_600_000;
 /// Networks whose winner is remembered (`HEARTBEAT.md`: a device meets some dozens).
 const NETWORKS: usize = 32;
-/// A list that could not be fetched, or holds nobody else, is asked for again no earlier than this.
+/// A list is asked for again no earlier than this.
 const AGAIN_MS: u64 = 60_000;
+
+/// A gateway, by its number in [`Known`]: numbers need no room and no care. 0 is the configured one.
+pub type Gateway = u8;
+/// The configured gateway.
+pub const CONFIGURED: Gateway = 0;
+
+/// A gateway and its share of clients against the others'.
+pub type Weighted = (Gateway, u32);
 
 /// What a candidate's open socket says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +55,11 @@ enum Stage {
 }
 
 /// A gateway that runs, or may.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Candidate {
-    url: String,
-    socket: u32,
+    gateway: Gateway,
     stage: Stage,
+    socket: u32,
 }
 
 /// One look for a gateway: sockets without Hello, and then the one that has it until it is welcomed.
@@ -67,22 +74,16 @@ pub struct Race {
 }
 
 impl Race {
-    /// Begins anew with these addresses, best first; the empty one is the configured gateway. `careful`: also a
-    /// single candidate has to answer a Probe, since there is something to lose. Sockets of a race that was on are
-    /// forgotten: [`Self::end`] it before.
-    pub fn begin(&mut self, now: Instant, urls: Vec<String>, careful: bool) {
-        self.careful = careful || urls.len() > 1;
-        let candidate = |url| Candidate { url, socket: 0, stage: Stage::Waiting };
-        self.candidates = urls.into_iter().map(candidate).collect();
-        self.chosen = 0;
-        self.due = now;
-    }
-
-    /// More candidates for a race that is on, after those that are there.
-    pub fn join(&mut self, urls: Vec<String>) {
-        for url in urls {
-            if self.candidates.iter().all(|candidate| candidate.url != url) {
-                self.candidates.push(Candidate { url, socket: 0, stage: Stage::Waiting });
+    /// Begins, or lets more join who are not there yet; best first. `careful`: also a single candidate has to answer
+    /// a Probe, since there is something to lose.
+    pub fn begin(&mut self, now: Instant, gateways: &[Gateway], careful: bool) {
+        if !self.is_on() {
+            self.careful = careful;
+            self.due = now;
+        }
+        for &gateway in gateways {
+            if !self.candidates.iter().any(|candidate| candidate.gateway == gateway) {
+                self.candidates.push(Candidate { gateway, stage: Stage::Waiting, socket: 0 });
             }
         }
         self.careful |= self.candidates.len() > 1;
@@ -112,18 +113,17 @@ impl Race {
         self.due
     }
 
-    /// The address to dial now with `socket`, if it is time for one.
-    pub fn dial(&mut self, now: Instant, socket: u32) -> Option<&str> {
+    /// Who to dial now with `socket`, if it is time for one.
+    pub fn dial(&mut self, now: Instant, socket: u32) -> Option<Gateway> {
         if self.chosen != 0 || self.due > now {
             return None;
         }
-        let next = self.candidates.iter().position(|candidate| candidate.stage == Stage::Waiting)?;
-        let more = self.waiting() > 1;
-        self.due = now.after_millis(if more { STAGGER_MS } else { ANSWER_MS });
-        let candidate = &mut self.candidates[next];
-        candidate.stage = Stage::Dialled;
-        candidate.socket = socket;
-        Some(&candidate.url)
+        let next = self.candidates.iter_mut().find(|candidate| candidate.stage == Stage::Waiting)?;
+        next.stage = Stage::Dialled;
+        next.socket = socket;
+        let gateway = next.gateway;
+        self.due = now.after_millis(if self.is_somebody_waiting() { STAGGER_MS } else { ANSWER_MS });
+        Some(gateway)
     }
 
     /// The socket that is out of time at `now`: the chosen one, or one of those that did not answer.
@@ -135,7 +135,7 @@ impl Race {
         if self.chosen != 0 {
             return Some(self.chosen);
         }
-        self.sockets().next()
+        self.running(0)
     }
 
     /// What the socket says first, now that it is open.
@@ -151,163 +151,207 @@ impl Race {
     /// Whether the socket belongs to a candidate without Hello.
     #[must_use]
     pub fn has(&self, socket: u32) -> bool {
-        self.chosen == 0 && self.sockets().any(|have| have == socket)
-    }
-
-    /// The Hello goes to this one. Answers the sockets of the others: close them; they may be dialled again.
-    pub fn choose(&mut self, now: Instant, socket: u32) -> Vec<u32> {
-        let others = self.sockets().filter(|other| *other != socket).collect();
-        for candidate in &mut self.candidates {
-            if candidate.stage == Stage::Dialled && candidate.socket != socket {
-                candidate.stage = Stage::Waiting;
-            }
-        }
-        self.chosen = socket;
-        self.due = now.after_millis(if self.waiting() > 0 { WELCOME_MS } else { ANSWER_MS });
-        others
-    }
-
-    /// The socket is gone, or its gateway refuses us for now: the next one's turn. False: it belongs to nobody here.
-    pub fn failed(&mut self, now: Instant, socket: u32) -> bool {
-        let found = self.candidates.iter_mut();
-        let Some(candidate) = found.into_iter().find(|it| it.socket == socket && it.stage == Stage::Dialled)
-        else {
-            return false;
-        };
-        candidate.stage = Stage::Failed;
-        if self.chosen == socket {
-            self.chosen = 0;
-        }
-        // Where nobody is left to dial, those that run keep the time they have.
-        if self.waiting() > 0 {
-            self.due = now;
-        }
-        true
-    }
-
-    /// The race is over. Answers the sockets without Hello: close them.
-    pub fn end(&mut self) -> Vec<u32> {
-        let running = if self.chosen == 0 { self.sockets().collect() } else { Vec::new() };
-        self.candidates = Vec::new();
-        self.chosen = 0;
-        running
+        self.chosen == 0 && self.gateway(socket).is_some()
     }
 
     /// Where the socket leads.
     #[must_use]
-    pub fn url(&self, socket: u32) -> Option<&str> {
-        let found = self.candidates.iter().find(|it| it.socket == socket && it.stage == Stage::Dialled)?;
-        Some(&found.url)
+    pub fn gateway(&self, socket: u32) -> Option<Gateway> {
+        let found = self.candidates.iter().find(|it| it.stage == Stage::Dialled && it.socket == socket)?;
+        Some(found.gateway)
     }
 
-    fn waiting(&self) -> usize {
-        self.candidates.iter().filter(|candidate| candidate.stage == Stage::Waiting).count()
+    /// The Hello goes to this one, and it has so long to be welcomed. Call [`Self::other`] first.
+    pub fn choose(&mut self, now: Instant, socket: u32) {
+        self.chosen = socket;
+        self.due = now.after_millis(if self.is_somebody_waiting() { WELCOME_MS } else { ANSWER_MS });
     }
 
-    fn sockets(&self) -> impl Iterator<Item = u32> + '_ {
-        let running = self.candidates.iter().filter(|candidate| candidate.stage == Stage::Dialled);
-        running.map(|candidate| candidate.socket)
+    /// Takes a socket without Hello other than this one out of the race, until there is none: close it. Its gateway
+    /// may be dialled again.
+    pub fn other(&mut self, but: u32) -> Option<u32> {
+        let chosen = self.chosen;
+        let running =
+            |it: &&mut Candidate| it.stage == Stage::Dialled && it.socket != but && it.socket != chosen;
+        let other = self.candidates.iter_mut().find(running)?;
+        other.stage = Stage::Waiting;
+        Some(other.socket)
+    }
+
+    /// The socket is gone, or its gateway refuses us for now: the next one's turn. `None`: it belongs to nobody here.
+    pub fn failed(&mut self, now: Instant, socket: u32) -> Option<Gateway> {
+        let running = |it: &&mut Candidate| it.stage == Stage::Dialled && it.socket == socket;
+        let candidate = self.candidates.iter_mut().find(running)?;
+        candidate.stage = Stage::Failed;
+        let gateway = candidate.gateway;
+        if self.chosen == socket {
+            self.chosen = 0;
+        }
+        // Where nobody is left to dial, those that run keep the time they have.
+        if self.is_somebody_waiting() {
+            self.due = now;
+        }
+        Some(gateway)
+    }
+
+    /// The race is over. Call [`Self::other`] first.
+    pub fn end(&mut self) {
+        self.candidates.clear();
+        self.chosen = 0;
+    }
+
+    fn is_somebody_waiting(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.stage == Stage::Waiting)
+    }
+
+    fn running(&self, but: u32) -> Option<u32> {
+        let found = self.candidates.iter().find(|it| it.stage == Stage::Dialled && it.socket != but)?;
+        Some(found.socket)
     }
 }
 
 /// What is known of gateways between the races.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
+    /// By number; the configured one's is empty.
+    urls: Vec<String>,
     /// As `GET /v1/gateways` gave it; empty: nobody but the configured one.
-    list: Vec<Endpoint>,
+    list: Vec<Weighted>,
     /// Then the list is old.
     old_at: Instant,
-    /// Where we think we are: the network of the last Welcome, unless something has changed since.
-    network: String,
+    /// Where we think we are: the network of the last Welcome, unless something has changed since. 0: nobody knows.
+    network: u64,
     winners: Vec<Winner>,
     /// The last candidates were led by the winner of that network.
     by_memory: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Winner {
-    network: String,
-    url: String,
+    network: u64,
+    gateway: Gateway,
     until: Instant,
 }
 
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            urls: vec![String::new()],
+            list: Vec::new(),
+            old_at: Instant::ZERO,
+            network: 0,
+            winners: Vec::new(),
+            by_memory: false,
+        }
+    }
+}
+
 impl Known {
+    /// The number of the gateway at `url`, which is as a socket dials it. The 256th gateway is the configured one.
+    pub fn number(&mut self, url: String) -> Gateway {
+        let at = self.urls.iter().position(|have| *have == url).unwrap_or_else(|| {
+            self.urls.push(url);
+            self.urls.len() - 1
+        });
+        Gateway::try_from(at).unwrap_or(CONFIGURED)
+    }
+
+    /// The address of a gateway; `None`: the configured one.
+    #[must_use]
+    pub fn url(&self, gateway: Gateway) -> Option<&str> {
+        self.urls.get(usize::from(gateway)).map(String::as_str).filter(|url| !url.is_empty())
+    }
+
     /// Whether the list should be fetched. `again`: somebody just failed, or the network is another one; otherwise a
     /// list that holds nobody else is asked for but once, so that an app with one gateway costs it nothing.
     pub fn wants_list(&mut self, now: Instant, again: bool) -> bool {
-        let wanted = now >= self.old_at && (again || !self.list.is_empty() || self.old_at == Instant::ZERO);
+        let wanted = now >= self.old_at && (again || self.is_choice() || self.old_at == Instant::ZERO);
         if wanted {
             self.old_at = now.after_millis(AGAIN_MS);
         }
         wanted
     }
 
-    /// The list came. Addresses are as sockets dial them; the configured gateway's is empty.
-    pub fn listed(&mut self, now: Instant, list: Vec<Endpoint>, ttl_s: u32) {
-        let alone = list.len() < 2;
-        self.list = if alone { Vec::new() } else { list };
+    /// The list came, and is good for so long.
+    pub fn listed(&mut self, now: Instant, list: Vec<Weighted>, ttl_s: u32) {
+        self.list = list;
         self.old_at = now.after_millis((u64::from(ttl_s) * 1000).max(AGAIN_MS));
     }
 
-    /// Whether there is a choice.
+    /// Whether there is a choice: a list of one gateway alone is none.
     #[must_use]
     pub fn is_choice(&self) -> bool {
-        !self.list.is_empty()
+        self.list.len() > 1
     }
 
     /// Candidates for a race: the winner of this network, the listed ones in a random order by weight, and at last
-    /// the configured one, whatever else is known.
-    pub fn candidates(&mut self, now: Instant, random: &mut Backoff) -> Vec<String> {
-        self.winners.retain(|winner| winner.until > now);
-        let known = self.winners.iter().find(|winner| winner.network == self.network);
-        let mut urls: Vec<String> = known.map(|winner| winner.url.clone()).into_iter().collect();
-        self.by_memory = !urls.is_empty();
-        for url in by_weight(self.list.clone(), random).into_iter().chain([String::new()]) {
-            if !urls.contains(&url) {
-                urls.push(url);
-            }
+    /// the configured one, whatever else is known. Some may be there twice.
+    pub fn candidates(&mut self, now: Instant, random: &mut Backoff) -> Vec<Gateway> {
+        let network = self.network;
+        let known = self.winners.iter().find(|winner| winner.network == network && winner.until > now);
+        self.by_memory = known.is_some();
+        let mut order: Vec<Gateway> = Vec::new();
+        if let Some(winner) = known {
+            order.push(winner.gateway);
         }
-        urls
+        if self.is_choice() {
+            by_weight(self.list.clone(), random, &mut order);
+        }
+        order.push(CONFIGURED);
+        order
     }
 
     /// This one welcomed us, from `network`. True: the network is another than we thought, so that what we knew of
     /// it led us here, and a new look is due.
-    pub fn won(&mut self, now: Instant, network: String, url: String) -> bool {
+    pub fn won(&mut self, now: Instant, network: &str, gateway: Gateway) -> bool {
+        let network = hash(network);
         let elsewhere = self.is_choice() && self.by_memory && self.network != network;
-        self.network.clone_from(&network);
-        if !elsewhere && !network.is_empty() && (self.is_choice() || !url.is_empty()) {
-            self.winners.retain(|winner| winner.network != network);
+        self.network = network;
+        if !elsewhere && (self.is_choice() || gateway != CONFIGURED) {
             if self.winners.len() >= NETWORKS {
                 self.winners.remove(0);
             }
-            self.winners.push(Winner { network, url, until: now.after_millis(REMEMBERED_MS) });
+            self.lost_in(network);
+            self.winners.push(Winner { network, gateway, until: now.after_millis(REMEMBERED_MS) });
         }
         elsewhere
     }
 
-    /// This one failed: it is nobody's favourite any more.
-    pub fn lost(&mut self, url: &str) {
-        self.winners.retain(|winner| winner.url != url);
+    /// This one failed: it is not this network's favourite any more.
+    pub fn lost(&mut self, gateway: Gateway) {
+        if self.winners.iter().any(|winner| winner.network == self.network && winner.gateway == gateway) {
+            self.lost_in(self.network);
+        }
     }
 
     /// The network may be another one.
     pub fn network_changed(&mut self) {
-        self.network.clear();
+        self.network = 0;
+    }
+
+    fn lost_in(&mut self, network: u64) {
+        self.winners.retain(|winner| winner.network != network);
     }
 }
 
-/// The addresses in a random order, in which a gateway of twice the weight comes first twice as often.
-pub fn by_weight(mut endpoints: Vec<Endpoint>, random: &mut Backoff) -> Vec<String> {
-    let weight = |endpoint: &Endpoint| u64::from(endpoint.weight.max(1));
-    let mut urls = Vec::new();
-    while !endpoints.is_empty() {
-        let mut pick = random.choose(endpoints.iter().map(weight).sum());
-        let at = endpoints.iter().position(|endpoint| {
-            let here = pick < weight(endpoint);
-            pick = pick.wrapping_sub(weight(endpoint));
-            here
-        });
-        urls.push(endpoints.remove(at.unwrap_or(0)).url);
+/// Puts gateways behind those in `order`, at random, so that one of twice the weight comes first twice as often.
+pub fn by_weight(mut list: Vec<Weighted>, random: &mut Backoff, order: &mut Vec<Gateway>) {
+    let weight = |weighted: &Weighted| u64::from(weighted.1.max(1));
+    while !list.is_empty() {
+        let mut pick = random.choose(list.iter().map(weight).sum());
+        let mut at = 0;
+        while let Some(share) = list.get(at).map(weight)
+            && pick >= share
+        {
+            pick -= share;
+            at += 1;
+        }
+        order.push(list.remove(at.min(list.len() - 1)).0);
     }
-    urls
+}
+
+/// FNV-1a of 64 bits (Fowler, Noll, Vo): tells some dozens of networks of one device apart.
+fn hash(text: &str) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -12,7 +12,7 @@ use pulsegate_proto::frame::{
 };
 use pulsegate_proto::limits;
 use pulsegate_proto::session::server::{
-    Effect, Input, Op, Refusal, Run, ServerSession, Settings, Started, Why,
+    Counted, Effect, Input, Op, Refusal, Run, ServerSession, Settings, Started, Why,
 };
 
 fn fresh() -> Gate {
@@ -28,6 +28,7 @@ fn a_hello_is_given_to_the_driver_and_answered_with_welcome() {
     assert!(!gate.session.wants_frames());
     let effects = gate.admit(admission(vec![started("device", 10), started("topic:a", 20)])).take();
     let [
+        Effect::Count(Counted::Silence(45)),
         Effect::Send(_),
         Effect::Attach { slot: 0, .. },
         Effect::Park { slot: 0, after: 10 },

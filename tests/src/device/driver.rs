@@ -5,7 +5,7 @@ use crate::{oracle::Shown, wire};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pulsegate_proto::{
-    frame::{Activity, Endpoint, Receipt, read_message},
+    frame::{Activity, Receipt, read_message},
     id::{AppId, LogName, MessageId, RegistrationId, Topic},
     session::client::{ClientSession, Config, Effect, Entry, Input, Socket, Store, Wish},
     time::Instant,
@@ -41,7 +41,7 @@ enum News {
     Message(Bytes),
     Closed(u16),
     /// Not of a socket: the list of gateways.
-    Gateways(Vec<Endpoint>, u32),
+    Gateways(Vec<(String, u32)>, u32),
 }
 
 /// Something to tell the session that was decided while performing an effect.
@@ -124,7 +124,12 @@ impl Driver {
                 Some((socket, news)) = come.recv() => match news {
                     News::Open => self.handle(Input::Open { socket }),
                     News::Message(bytes) => self.handle(Input::Message { socket, bytes: &bytes }),
-                    News::Gateways(list, ttl_s) => self.handle(Input::Gateways { list, ttl_s }),
+                    News::Gateways(list, ttl_s) => {
+                        for (url, weight) in list {
+                            let _ = self.handle(Input::Gateway { url, weight });
+                        }
+                        self.handle(Input::Gateways { ttl_s })
+                    }
                     News::Closed(code) => {
                         self.sockets.remove(&socket);
                         self.handle(Input::SocketClosed { socket, code })
@@ -303,7 +308,7 @@ async fn ask_for_gateways(configured: SocketAddr, news: mpsc::Sender<(Socket, Ne
         let url = gateway["url"].as_str()?;
         let url = if url == own { String::new() } else { url.replacen("http", "ws", 1) + "/v1/connect" };
         let weight = u32::try_from(gateway["weight"].as_u64()?).ok()?;
-        Some(Endpoint { url, weight, region: String::new() })
+        Some((url, weight))
     };
     let list = answer["gateways"].as_array().into_iter().flatten().filter_map(endpoint).collect();
     let ttl_s = answer["ttl_s"].as_u64().and_then(|ttl| u32::try_from(ttl).ok()).unwrap_or(0);

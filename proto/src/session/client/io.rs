@@ -1,8 +1,6 @@
 //! What goes into a client's session and what comes out of it.
 
-use crate::frame::{
-    Activity, CloseCode, Endpoint, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say,
-};
+use crate::frame::{Activity, CloseCode, ErrorCode, GapReason, Publish, Receipt, WebPush, Welcome, say};
 use crate::heartbeat::{Learnt, Policy};
 use crate::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Seq, Tag, Topic};
 use crate::time::{Instant, UnixMs};
@@ -97,11 +95,16 @@ pub enum Input<'a> {
         /// The effect's.
         no: u32,
     },
-    /// Answers [`Effect::NeedGateways`]: what `GET /v1/gateways` of the configured gateway says, each address as a
-    /// socket dials it, the configured one's empty. Without a list nothing need be said.
+    /// One gateway of the list that [`Input::Gateways`] ends.
+    Gateway {
+        /// As a socket dials it; the configured one's is empty.
+        url: String,
+        /// Its share of clients against the others'.
+        weight: u32,
+    },
+    /// Answers [`Effect::NeedGateways`]: what `GET /v1/gateways` of the configured gateway said has been told. Without
+    /// a list nothing need be said.
     Gateways {
-        /// All of them; nobody, or one alone: there is no choice.
-        list: Vec<Endpoint>,
         /// How long the list is good, seconds.
         ttl_s: u32,
     },
@@ -204,7 +207,7 @@ pub enum Effect {
     /// Ask the app for a token, then one of [`Input::Token`], [`Input::TokenUnavailable`],
     /// [`Input::TokenDenied`]. One is out at a time.
     NeedToken(TokenNeed),
-    /// Fetch the list of gateways, then [`Input::Gateways`] if there is one.
+    /// Fetch the list of gateways, then, if there is one, [`Input::Gateway`] for each and [`Input::Gateways`].
     NeedGateways,
     /// In ONE strict transaction: drop the cursors of ended logs, then write entries in order and
     /// cursors. Then [`Input::Stored`] and show the entries to the tabs. One is out at a time.

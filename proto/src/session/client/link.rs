@@ -2,6 +2,7 @@
 
 use super::race::Look;
 use super::{ClientSession, Effect, Reason, Socket, State, Why};
+use crate::choose::Gateway;
 use crate::frame::say;
 use crate::time::Instant;
 
@@ -9,8 +10,8 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) socket: Socket,
-    /// Where it leads; empty: to the configured gateway.
-    pub(super) url: String,
+    /// Where it leads.
+    pub(super) gateway: Gateway,
     /// When it was welcomed.
     pub(super) since: Instant,
 }

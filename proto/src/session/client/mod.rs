@@ -59,7 +59,7 @@ pub use io::{
     Why, Wipe, Wish, WishId,
 };
 
-use crate::choose::{Known, Race};
+use crate::choose::{Gateway, Known, Race, Weighted};
 use crate::frame::{CloseCode, Closing, Hello};
 use crate::heartbeat::Heartbeat;
 use crate::reconnect::Backoff;
@@ -114,7 +114,9 @@ pub struct ClientSession {
     race: Race,
     known: Known,
     /// Where the gateway sent us.
-    sent_to: Vec<String>,
+    sent_to: Vec<Gateway>,
+    /// The list of gateways, while it is being told.
+    listing: Vec<Weighted>,
     session: String,
     heard_at: Instant,
     said_at: Instant,
@@ -194,6 +196,7 @@ impl ClientSession {
             race: Race::default(),
             known: Known::default(),
             sent_to: Vec::new(),
+            listing: Vec::new(),
             session: String::new(),
             heard_at: now,
             said_at: now,
@@ -293,7 +296,11 @@ impl ClientSession {
                 }
             }
             Input::NetworkChanged => self.network_changed(),
-            Input::Gateways { list, ttl_s } => self.listed(list, ttl_s),
+            Input::Gateway { url, weight } => {
+                let gateway = self.known.number(url);
+                self.listing.push((gateway, weight));
+            }
+            Input::Gateways { ttl_s } => self.listed(ttl_s),
             Input::Visible => self.visible(),
             Input::BackPressure(hold) => {
                 self.pace.hold(hold);

@@ -3,7 +3,7 @@
 use super::race::Look;
 use super::{ClientSession, Effect, Why};
 use crate::choose;
-use crate::frame::Redirect;
+use crate::frame::{Endpoint, Redirect};
 use core::time::Duration;
 
 /// A move that failed is tried again after this; the old link still serves.
@@ -11,7 +11,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl ClientSession {
     pub(super) fn redirected(&mut self, redirect: Redirect) {
-        self.sent_to = choose::by_weight(redirect.endpoints, &mut self.backoff);
+        let number = |it: Endpoint| (self.known.number(it.url), it.weight);
+        let list = redirect.endpoints.into_iter().map(number).collect();
+        self.sent_to.clear();
+        choose::by_weight(list, &mut self.backoff, &mut self.sent_to);
         self.timers.set(Why::Move, self.now.after_millis(u64::from(redirect.after_ms)));
     }
 

@@ -3,8 +3,8 @@
 use super::link::Link;
 use super::watch::PROMPT_MS;
 use super::{ClientSession, Effect, Reason, Socket, Why};
-use crate::choose::First;
-use crate::frame::{CloseCode, Closing, Endpoint, Retry, ServerFrame, say};
+use crate::choose::{CONFIGURED, First};
+use crate::frame::{CloseCode, Closing, Retry, ServerFrame, say};
 
 /// Why a gateway is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,11 @@ impl ClientSession {
         if self.race.is_on() {
             return;
         }
-        let sent_to = core::mem::take(&mut self.sent_to);
-        let urls = if why == Look::Move && !sent_to.is_empty() {
-            sent_to
-        } else {
-            self.known.candidates(self.now, &mut self.backoff)
-        };
-        let careful = matches!(why, Look::Anew | Look::Second);
-        self.race.begin(self.now, urls, careful);
+        let mut order = core::mem::take(&mut self.sent_to);
+        if why != Look::Move || order.is_empty() {
+            order = self.known.candidates(self.now, &mut self.backoff);
+        }
+        self.race.begin(self.now, &order, matches!(why, Look::Anew | Look::Second));
         self.run_race(0, Reason::SocketLost);
     }
 
@@ -45,17 +42,22 @@ impl ClientSession {
     }
 
     pub(super) fn end_race(&mut self) {
-        for socket in self.race.end() {
+        self.close_others(0);
+        self.race.end();
+        self.timers.clear(Why::Connect);
+    }
+
+    fn close_others(&mut self, but: Socket) {
+        while let Some(socket) = self.race.other(but) {
             self.emit(Effect::CloseSocket { socket });
         }
-        self.timers.clear(Why::Connect);
     }
 
     /// Dials who is due, gives up who is late. `after_ms` and `reason`: of the last who failed.
     pub(super) fn run_race(&mut self, after_ms: u32, reason: Reason) {
         let socket = self.sockets.wrapping_add(1);
-        if let Some(url) = self.race.dial(self.now, socket) {
-            let url = Some(url.to_owned()).filter(|url| !url.is_empty());
+        if let Some(gateway) = self.race.dial(self.now, socket) {
+            let url = self.known.url(gateway).map(str::to_owned);
             self.sockets = socket;
             self.emit(Effect::Connect { socket, url });
         } else if let Some(socket) = self.race.late(self.now) {
@@ -95,11 +97,10 @@ impl ClientSession {
 
     /// This candidate gets the Hello, and nobody else.
     fn chosen(&mut self, socket: Socket) {
-        let url = self.race.url(socket).unwrap_or_default().to_owned();
-        let known = self.link.as_ref().is_some_and(|link| link.url == url);
+        let gateway = self.race.gateway(socket).unwrap_or(CONFIGURED);
+        let known = self.link.as_ref().is_some_and(|link| link.gateway == gateway);
         if self.looking == Look::Anew && known && !self.probing {
             // The one we have is the best here too, and it lives.
-            self.emit(Effect::CloseSocket { socket });
             return self.end_race();
         }
         let Some(token) = self.token() else {
@@ -107,16 +108,15 @@ impl ClientSession {
             self.end_race();
             return self.look_failed(0, Reason::TimedOut);
         };
-        for socket in self.race.choose(self.now, socket) {
-            self.emit(Effect::CloseSocket { socket });
-        }
+        self.close_others(socket);
+        self.race.choose(self.now, socket);
         self.hello.link += 1;
         self.hello.token = token;
         self.hello.cursors = self.logs.cursors();
         self.hello.silence_s = self.silence_wanted().into();
         let bytes = say::hello(&self.hello);
         self.emit(Effect::Send { socket, bytes });
-        let link = Some(Link { socket, url, since: self.now });
+        let link = Some(Link { socket, gateway, since: self.now });
         if self.link.is_some() {
             self.next = link;
         } else {
@@ -127,12 +127,10 @@ impl ClientSession {
 
     /// A socket that is not welcomed is gone: the next one's turn. False: it was none of those.
     pub(super) fn candidate_lost(&mut self, socket: Socket, after_ms: u32, reason: Reason) -> bool {
-        if let Some(url) = self.race.url(socket) {
-            self.known.lost(url);
-        }
-        if !self.race.failed(self.now, socket) {
+        let Some(gateway) = self.race.failed(self.now, socket) else {
             return false;
-        }
+        };
+        self.known.lost(gateway);
         if self.next.as_ref().is_some_and(|link| link.socket == socket) {
             self.next = None;
         } else if self.link.as_ref().is_some_and(|link| link.socket == socket) {
@@ -169,10 +167,10 @@ impl ClientSession {
     }
 
     /// The link is welcomed: who led us there is remembered.
-    pub(super) fn arrived(&mut self, network: String) {
+    pub(super) fn arrived(&mut self, network: &str) {
         self.end_race();
-        let url = self.link.as_ref().map(|link| link.url.clone()).unwrap_or_default();
-        if self.known.won(self.now, network, url) {
+        let gateway = self.link.as_ref().map_or(CONFIGURED, |link| link.gateway);
+        if self.known.won(self.now, network, gateway) {
             self.look(Look::Anew);
         }
         self.ask_list(false);
@@ -186,11 +184,11 @@ impl ClientSession {
     }
 
     /// The list came.
-    pub(super) fn listed(&mut self, list: Vec<Endpoint>, ttl_s: u32) {
-        self.known.listed(self.now, list, ttl_s);
+    pub(super) fn listed(&mut self, ttl_s: u32) {
+        self.known.listed(self.now, core::mem::take(&mut self.listing), ttl_s);
         if self.race.is_on() && !self.race.is_chosen() && self.looking != Look::Move {
-            let urls = self.known.candidates(self.now, &mut self.backoff);
-            self.race.join(urls);
+            let order = self.known.candidates(self.now, &mut self.backoff);
+            self.race.begin(self.now, &order, false);
             self.run_race(0, Reason::SocketLost);
         }
     }

@@ -96,7 +96,7 @@ impl ClientSession {
         }
         self.said_at = self.now;
         self.judge(&welcome);
-        self.arrived(core::mem::take(&mut welcome.network_key));
+        self.arrived(&welcome.network_key);
         self.arm_watch();
         self.offline = false;
         self.set_state(State::Connected, None);
