@@ -77,7 +77,9 @@ impl Race {
     /// Begins, or lets more join who are not there yet; best first. `careful`: also a single candidate has to answer
     /// a Probe, since there is something to lose.
     pub fn begin(&mut self, now: Instant, gateways: &[Gateway], careful: bool) {
-        if !self.is_on() {
+        if self.is_on() {
+            self.due = self.due.min(now.after_millis(STAGGER_MS));
+        } else {
             self.careful = careful;
             self.due = now;
         }
