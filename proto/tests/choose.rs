@@ -62,8 +62,9 @@ fn hellos(phone: &mut Phone) -> Vec<Socket> {
     phone.take().into_iter().filter_map(hello).collect()
 }
 
+/// A candidate's Probe, or the first of a link.
 fn answer(phone: &mut Phone, socket: Socket) {
-    phone.frame_on(socket, ServerFrame::ProbeReply { nonce: 0, heard_ms_ago: 0, beat_sent_ms_ago: 0 });
+    phone.frame_on(socket, ServerFrame::ProbeReply { nonce: 1, heard_ms_ago: 0, beat_sent_ms_ago: 0 });
 }
 
 fn welcome_from(phone: &mut Phone, socket: Socket, network: &str) {
