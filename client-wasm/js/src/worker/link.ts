@@ -187,6 +187,9 @@ export class Link {
         this.#kept = owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 });
         void this.#kept.then(() => this.say(Say.saved));
         return;
+      case 21:
+        void owner.keep({ heartbeat: [...bytes] });
+        return;
       case 7:
         this.#cursors = {};
         this.#batch = { messages: [], recalls: [], cursors: {} };
@@ -231,9 +234,6 @@ export class Link {
         return owner.heard(x > 0);
       case 20:
         void this.#gateways();
-        return;
-      case 21:
-        void owner.keep({ heartbeat: [...bytes] });
         return;
       default:
     }
