@@ -8,7 +8,7 @@ use pulsegate_proto::frame::{Activity, Receipt, Stage};
 use pulsegate_proto::id::{AppId, Cursor, LogName, MessageId, Position, RegistrationId, Tag, Topic};
 use pulsegate_proto::session::client::{ClientSession, Config, Deadline, Effect, Identity, Input, Wish};
 use pulsegate_proto::time::{Instant, UnixMs};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// One device's connection.
 pub struct Core {
@@ -257,6 +257,23 @@ const BEAT: u8 = 0x12;
 /// A longer timer fires at once: browsers keep the delay in 31 bits.
 const LONGEST_MS: u32 = 0x7fff_ffff;
 
+thread_local! {
+    /// The wall clock less the worker's, milliseconds.
+    static AHEAD: Cell<f64> = const { Cell::new(0.0) };
+}
+
+/// By how much the wall clock must run ahead before the machine is said to have slept, milliseconds.
+const SLEPT_MS: f64 = 1000.0;
+
+/// Never runs backwards. The worker's own clock stands still while a machine sleeps, on most systems; the
+/// wall's does not, and a heartbeat must know.
 fn now() -> Instant {
-    Instant::from_micros((performance_now() * 1000.0) as u64)
+    let own = performance_now();
+    let ahead = js_sys::Date::now() - own;
+    AHEAD.with(|last| {
+        if ahead > last.get() + SLEPT_MS {
+            last.set(ahead);
+        }
+        Instant::from_micros(((own + last.get()) * 1000.0) as u64)
+    })
 }

@@ -364,9 +364,13 @@ fn whoever_opens_a_tab_on_a_dead_path_has_another_link_within_five_seconds() {
     let mut phone = ladder();
     phone.seconds(200).take();
     look(&mut phone, true);
-    phone.input(Input::Visible);
     phone.millis(2_500);
     assert!(phone.connecting(), "half of that is left to open it");
+    let mut phone = ladder();
+    look(&mut phone, true);
+    phone.seconds(20).take();
+    look(&mut phone, true);
+    assert_eq!(probes(&phone.said()), 0, "nobody came");
 }
 
 #[test]

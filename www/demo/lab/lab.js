@@ -2,6 +2,7 @@
 
 import './tier.js';
 import { Api } from '../api.js';
+import { paintHeartbeat } from './heartbeat.js';
 import { device, locks, socketLock } from './inside.js';
 import { person, signIn, token } from './person.js';
 import { wanted } from './tier.js';
@@ -197,6 +198,7 @@ async function paintInside() {
   byId('inbox-table').hidden = rows.length === 0;
   byId('inbox-rows').replaceChildren(...rows.map(row));
   setText('inbox-hint', inbox > rows.length ? `the first ${rows.length} of ${inbox}` : 'stored, and not yet done with');
+  paintHeartbeat({ chart: byId('rungs'), words: byId('rungs-words'), list: byId('learnt') }, kept.heartbeat, !document.hidden);
   const all = await locks();
   byId('locks').replaceChildren(...all.map(lock));
 }

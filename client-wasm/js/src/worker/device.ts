@@ -141,7 +141,6 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
     switch (said.t) {
       case 'visible':
         tab.visible = said.visible;
-        if (said.visible) this.link.say(Say.visible);
         this.#activity();
         break;
       case 'online':

@@ -134,7 +134,7 @@ pub enum Input<'a> {
     },
     /// Stages reached; kept (1,000 at most, later ones are dropped) until the gateway has them.
     Receipts(Vec<Receipt>),
-    /// What tabs there are.
+    /// What tabs there are. One more that is visible counts as [`Input::Visible`].
     Activity(Activity),
     /// Log out: kept until confirmed, across restarts by [`Save::forgetting`]. Then
     /// [`Effect::Forgotten`].

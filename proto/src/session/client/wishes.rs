@@ -178,8 +178,11 @@ impl ClientSession {
     }
 
     pub(super) fn activity(&mut self, activity: Activity) {
-        self.wishes.activity = Some(activity);
+        let before = self.wishes.activity.replace(activity).map_or(0, |before| before.visible_tabs);
         self.visible = activity.visible_tabs > 0;
+        if activity.visible_tabs > before {
+            self.visible();
+        }
         if self.welcomed {
             _ = self.ask_silence();
             self.arm_watch();
