@@ -1,11 +1,11 @@
 // The device with its real core: what becomes of messages over the lives of its tabs, and of itself.
 import assert from 'node:assert/strict';
 import { beforeEach, mock, test } from 'node:test';
-import { load, message, startCore } from './support/load.mjs';
+import { load, loadCore, message } from './support/load.mjs';
 
 const encode = (text) => new TextEncoder().encode(text);
-const { boot, Device, MemoryStore, Tab, Writer } = await load('#core', 'store/memory.ts', 'store/writer.ts', 'worker/device.ts', 'worker/tab.ts');
-await startCore(boot);
+const { Device, MemoryStore, Tab, Writer } = await load('store/memory.ts', 'store/writer.ts', 'worker/device.ts', 'worker/tab.ts');
+const core = await loadCore();
 
 beforeEach(() => mock.timers.reset());
 
@@ -27,7 +27,7 @@ async function start(store = new MemoryStore()) {
   const tabs = [];
   const told = [];
   const writer = new Writer(store, { free: () => ({}), failed: () => store, superseded() {} });
-  const device = new Device(config, await store.load(), writer, { tier: 'shared-worker', tabs: () => tabs.map(({ tab }) => tab), all: (said) => told.push(said) });
+  const device = new Device(core, config, await store.load(), writer, { tier: 'shared-worker', tabs: () => tabs.map(({ tab }) => tab), all: (said) => told.push(said) });
   /** A tab with a handler for everything that takes what it is posted, or with `idle` keeps it. */
   const join = (place, idle = false) => {
     const got = [];
@@ -141,8 +141,8 @@ test('nobody is told of a device, or of what it subscribed, before what it is ha
   await turn();
   told.length = 0;
   // As the core tells of a first Welcome, in one breath.
-  device.link.tell(6, 1, 0, Uint8Array.from([...new Uint8Array(32), ...encode('device')]));
-  device.link.tell(9, 0, 0, encode('device\nann\nsession\n'));
+  pulsegateTell(6, 1, 0, Uint8Array.from([...new Uint8Array(32), ...encode('device')]));
+  pulsegateTell(9, 0, 0, encode('device\nann\nsession\n'));
   assert.deepEqual(told, []);
   await turn();
   assert.equal(told.find(({ t }) => t === 'status').status.registration, 'device');

@@ -194,6 +194,9 @@ export class Link {
         this.#cursors = {};
         this.#batch = { messages: [], recalls: [], cursors: {} };
         return owner.wipe(WIPES[x] as 'forgotten');
+      case 21:
+        void owner.keep({ heartbeat: [...bytes] });
+        return;
       default:
         // Nobody is told of a device before it is known on the disk: a worker that died before would have lost it silently.
         void this.#kept.then(() => this.#told(kind, x, y, text));

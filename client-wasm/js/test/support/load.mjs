@@ -15,16 +15,25 @@ const core = {
     build.onResolve({ filter: /^#core$/ }, () => ({ path: 'core', namespace: 'core' }));
     build.onLoad({ filter: /.*/, namespace: 'core' }, async () => ({
       contents: `export * from ${JSON.stringify(`${pkg}pulsegate.js`)};
-        import { initSync } from ${JSON.stringify(`${pkg}pulsegate.js`)};
-        export const boot = (module) => initSync({ module });`,
+        import { initSync, input } from ${JSON.stringify(`${pkg}pulsegate.js`)};
+        let made = false;
+        export const boot = (module, tell) => {
+          globalThis.pulsegateTell = tell;
+          initSync({ module });
+          // One core for all devices of a file: of a mocked timer that has fired Node forgets that it is
+          // gone, and a core of each device that clears its own would take other timers along.
+          if (made) return (kind, ...rest) => { if (kind !== 100) input(kind, ...rest); };
+          made = true;
+          return input;
+        };`,
       loader: 'js',
       resolveDir: root,
     }));
   },
 };
 
-/** Starts the core of a bundle that exports its `boot`. */
-export const startCore = async (boot) => boot(await WebAssembly.compile(await readFile(`${pkg}pulsegate_bg.wasm`)));
+/** The compiled core. */
+export const loadCore = async () => WebAssembly.compile(await readFile(`${pkg}pulsegate_bg.wasm`));
 
 export async function load(...files) {
   const { outputFiles } = await build({
