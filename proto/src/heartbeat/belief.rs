@@ -55,17 +55,13 @@ impl Default for Belief {
 }
 
 impl Belief {
-    /// Takes stored weights over; what is no weight becomes the prior's. `None`: not a belief of
-    /// this ladder.
+    /// Takes stored weights over. Whatever they are, a belief comes of them: what is no number, or too small,
+    /// becomes the floor.
     #[must_use]
-    pub fn load(weights: &[f64]) -> Option<Self> {
-        let weights: [f64; COUNT] = weights.try_into().ok()?;
-        let sound = weights.iter().all(|weight| (0.0..=1.0).contains(weight));
+    pub fn load(weights: [f64; COUNT]) -> Self {
         let mut belief = Self(weights);
-        sound.then(|| {
-            belief.normalise();
-            belief
-        })
+        belief.normalise();
+        belief
     }
 
     /// The weights, one a rung; their sum is one.
@@ -277,15 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_belief_is_not_loaded() {
-        assert_eq!(Belief::load(&[0.5; COUNT - 1]), None);
-        assert_eq!(Belief::load(&[f64::NAN; COUNT]), None);
-        assert_eq!(Belief::load(&[-0.1; COUNT]), None);
+    fn whatever_is_loaded_is_a_belief() {
         let mut belief = Belief::default();
         belief.survived(230.0);
-        let loaded = Belief::load(belief.weights()).unwrap_or_default();
-        assert_eq!(loaded.choose(580), belief.choose(580));
-        let zeros = Belief::load(&[0.0; COUNT]).map(|belief| belief.choose(580));
-        assert!(zeros.is_some(), "a sum of nothing is no reason to panic");
+        assert_eq!(Belief::load(*belief.weights()).choose(580), belief.choose(580));
+        let mut mixed = [0.1; COUNT];
+        (mixed[0], mixed[5], mixed[9]) = (-3.0, 7e30, f64::MIN_POSITIVE);
+        for bad in [[f64::NAN; COUNT], [f64::INFINITY; COUNT], [-0.1; COUNT], [0.0; COUNT], mixed] {
+            let loaded = Belief::load(bad);
+            assert!((sum(&loaded) - 1.0).abs() < 1e-9, "{loaded:?}");
+            assert!(loaded.weights().iter().all(|weight| *weight > 0.0), "{loaded:?}");
+        }
     }
 }

@@ -81,8 +81,9 @@ impl Ladder {
     /// Welcome that one is assumed.
     #[must_use]
     pub fn new(mut remembered: Vec<Network>) -> Self {
-        let surplus = remembered.len().saturating_sub(NETWORKS);
-        remembered.drain(..surplus);
+        while remembered.len() > NETWORKS {
+            remembered.remove(0);
+        }
         Self { networks: remembered }
     }
 
@@ -92,9 +93,11 @@ impl Ladder {
         &self.networks
     }
 
-    /// The gateway named the network this link is in; `day`: days since the Unix epoch.
-    pub fn welcome(&mut self, key: &str, day: u32) {
+    /// The gateway named the network this link is in; `day`: days since the Unix epoch. True: it is the one
+    /// before.
+    pub fn welcome(&mut self, key: &str, day: u32) -> bool {
         let found = self.networks.iter().position(|network| network.key == key);
+        let same = found.is_some_and(|at| at + 1 == self.networks.len());
         let mut network = match found {
             Some(at) => self.networks.remove(at),
             None => Network { key: key.to_owned(), belief: Belief::default(), day },
@@ -104,6 +107,7 @@ impl Ladder {
             self.networks.remove(0);
         }
         self.networks.push(network);
+        same
     }
 
     /// The silence to ask for, seconds.
@@ -161,7 +165,7 @@ mod tests {
 
     fn ladder() -> Ladder {
         let mut ladder = Ladder::new(Vec::new());
-        ladder.welcome("home", 1);
+        _ = ladder.welcome("home", 1);
         ladder
     }
 
@@ -209,10 +213,10 @@ mod tests {
     fn each_network_is_remembered_by_itself() {
         let mut ladder = ladder();
         ladder.survived(580.0, 1);
-        ladder.welcome("train", 1);
+        _ = ladder.welcome("train", 1);
         assert_eq!(ladder.wish(&CAPS, HIDDEN), 230);
         ladder.lapsed(285.0);
-        ladder.welcome("home", 2);
+        _ = ladder.welcome("home", 2);
         assert_eq!(ladder.wish(&CAPS, HIDDEN), 580);
         let again = Ladder::new(ladder.networks().to_vec());
         assert_eq!(again.wish(&CAPS, HIDDEN), 580, "the network used last is assumed");
@@ -222,7 +226,7 @@ mod tests {
     fn at_most_32_networks_are_kept_and_the_oldest_goes() {
         let mut ladder = ladder();
         for network in 0..NETWORKS {
-            ladder.welcome(&network.to_string(), 1);
+            _ = ladder.welcome(&network.to_string(), 1);
         }
         assert_eq!(ladder.networks().len(), NETWORKS);
         assert!(ladder.networks().iter().all(|network| network.key != "home"));
@@ -235,7 +239,7 @@ mod tests {
     fn a_clock_that_ran_backwards_forgets_nothing() {
         let mut ladder = ladder();
         ladder.survived(580.0, 1);
-        ladder.welcome("home", 0);
+        _ = ladder.welcome("home", 0);
         assert_eq!(ladder.wish(&CAPS, HIDDEN), 580);
     }
 }

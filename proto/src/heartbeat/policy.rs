@@ -102,8 +102,9 @@ impl Heartbeat {
         Some((wish.into(), self.no))
     }
 
-    /// A link was welcomed whose Hello asked for `asked_s`. `day`: since the Unix epoch.
-    pub fn welcome(&mut self, asked_s: u16, key: &str, day: u32, recommended: &HeartbeatPolicy) {
+    /// A link was welcomed whose Hello asked for `asked_s`. `day`: since the Unix epoch. True: it is in the
+    /// network of the link before.
+    pub fn welcome(&mut self, asked_s: u16, key: &str, day: u32, recommended: &HeartbeatPolicy) -> bool {
         self.asked_s = asked_s;
         self.no = 0;
         if !self.chosen && recommended.max_s > 0 {
@@ -120,7 +121,7 @@ impl Heartbeat {
                 }),
             };
         }
-        self.ladder.welcome(key, day);
+        self.ladder.welcome(key, day)
     }
 
     /// Something came after `gap_s` of silence, in time; `beat`: and it was the beat that was asked for.
@@ -171,11 +172,11 @@ mod tests {
     #[test]
     fn a_request_is_numbered_and_the_same_wish_is_none() {
         let mut heartbeat = Heartbeat::new(None);
-        heartbeat.welcome(230, "home", 1, &HeartbeatPolicy::default());
+        _ = heartbeat.welcome(230, "home", 1, &HeartbeatPolicy::default());
         assert_eq!((heartbeat.ask(230), heartbeat.number()), (None, 0));
         assert_eq!(heartbeat.ask(580), Some((580, 1)));
         assert_eq!((heartbeat.ask(580), heartbeat.asked(), heartbeat.number()), (None, 580, 1));
-        heartbeat.welcome(55, "home", 1, &HeartbeatPolicy::default());
+        _ = heartbeat.welcome(55, "home", 1, &HeartbeatPolicy::default());
         assert_eq!((heartbeat.asked(), heartbeat.number()), (55, 0), "each Hello begins anew");
     }
 
@@ -190,24 +191,24 @@ mod tests {
             ..HeartbeatPolicy::default()
         };
         let mut heartbeat = Heartbeat::new(None);
-        heartbeat.welcome(230, "home", 1, &frugal);
+        _ = heartbeat.welcome(230, "home", 1, &frugal);
         _ = heartbeat.survived(1_770.0, true, 1);
         let at = |visible, minute| heartbeat.wish(visible, minute);
         assert_eq!((at(true, 720), at(false, 720), at(false, 1_330), at(false, 359)), (55, 880, 1180, 1180));
         assert_eq!(at(false, 360), 880, "the morning");
         let mut chosen = Heartbeat::new(Some(Policy::Fixed(45)));
-        chosen.welcome(45, "home", 1, &frugal);
+        _ = chosen.welcome(45, "home", 1, &frugal);
         assert_eq!(chosen.wish(false, 720), 45);
         let mut fixed = Heartbeat::new(None);
         let recommended = HeartbeatPolicy { kind: HeartbeatKind::Fixed, max_s: 60, ..frugal };
-        fixed.welcome(230, "home", 1, &recommended);
+        _ = fixed.welcome(230, "home", 1, &recommended);
         assert_eq!(fixed.wish(false, 720), 60);
     }
 
     #[test]
     fn the_original_design_steps_up_with_beats_and_down_with_deaths() {
         let mut heartbeat = Heartbeat::new(Some(Policy::Stepped));
-        heartbeat.welcome(268, "home", 1, &HeartbeatPolicy::default());
+        _ = heartbeat.welcome(268, "home", 1, &HeartbeatPolicy::default());
         (0..4).for_each(|_| _ = heartbeat.survived(268.0, true, 1));
         assert_eq!(heartbeat.wish(false, 0), 356);
         _ = heartbeat.lapsed();
@@ -231,7 +232,7 @@ mod tests {
     #[test]
     fn what_it_saves_it_loads() {
         let mut heartbeat = Heartbeat::new(None);
-        heartbeat.welcome(230, "home", 1, &HeartbeatPolicy::default());
+        _ = heartbeat.welcome(230, "home", 1, &HeartbeatPolicy::default());
         _ = heartbeat.survived(580.0, true, 1);
         let mut again = Heartbeat::new(None);
         again.load(&heartbeat.save());

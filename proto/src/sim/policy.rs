@@ -96,7 +96,7 @@ impl Mind {
 
     pub(super) fn welcomed(&mut self, network: usize, now: f64) {
         if let Self::Ladder(ladder) = self {
-            ladder.welcome(&network.to_string(), day(now));
+            _ = ladder.welcome(&network.to_string(), day(now));
         }
     }
 

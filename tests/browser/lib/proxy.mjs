@@ -6,13 +6,17 @@ export async function startProxy(port) {
   const links = new Set();
   let refuse = false;
   let swallow = false;
+  const said = [];
   const server = createServer((near) => {
     if (refuse) { near.destroy(); return; }
     const far = connect(port, '127.0.0.1');
     const link = { near, far };
     links.add(link);
     const end = () => { links.delete(link); near.destroy(); far.destroy(); };
-    near.on('data', (data) => { if (!swallow) far.write(data); });
+    near.on('data', (data) => {
+      said.push(...kinds(data));
+      if (!swallow) far.write(data);
+    });
     far.on('data', (data) => { if (!swallow) near.write(data); });
     for (const socket of [near, far]) socket.on('error', end).on('close', end);
   });
@@ -22,6 +26,8 @@ export async function startProxy(port) {
     url: `http://127.0.0.1:${server.address().port}`,
     /** Open links through it. */
     get links() { return links.size; },
+    /** What the browser said, a number a frame: the field of `ClientFrame` (4: a Probe). */
+    said,
     /** Resets every link; new ones are let through. */
     cut,
     /** No network until `heal`. */
@@ -33,4 +39,15 @@ export async function startProxy(port) {
     heal() { refuse = false; swallow = false; },
     stop() { cut(); server.close(); },
   };
+}
+
+/** Fields of the binary frames (RFC 6455, 5.2) that begin and end in this piece: short ones are sent whole. */
+function* kinds(data) {
+  for (let at = 0; data[at] === 0x82 && data.length > at + 6;) {
+    const short = data[at + 1] & 0x7f;
+    const length = short < 126 ? short : data.readUInt16BE(at + 2);
+    const mask = at + (short < 126 ? 2 : 4);
+    yield (data[mask + 4] ^ data[mask]) >> 3;
+    at = mask + 4 + length;
+  }
 }

@@ -14,8 +14,6 @@ const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
 pub(super) struct Ended {
     at: Instant,
     end: End,
-    /// The network it was in.
-    network: String,
 }
 
 impl ClientSession {
@@ -94,7 +92,7 @@ impl ClientSession {
         // Who asks before the beat is due knows of that much silence only.
         let planned_s = if silence_s < asked_s { silence_s } else { asked_s };
         let end = End { how, silence_s, planned_s, slept: self.void };
-        self.ended = Some(Ended { at: self.now, end, network: self.network.clone() });
+        self.ended = Some(Ended { at: self.now, end });
         self.hello.last_link = Some(LastLink {
             session_id: self.session.clone(),
             last_heard_ms: self.wall(self.heard_at),
@@ -105,13 +103,14 @@ impl ClientSession {
     /// A link is welcomed: the one before it can be judged.
     pub(super) fn judge(&mut self, welcome: &Welcome) {
         let day = self.today();
-        self.heartbeat.welcome(self.hello.silence_s as u16, &welcome.network_key, day, &welcome.heartbeat);
-        if let Some(Ended { at, end, network }) = self.ended.take() {
+        let asked_s = self.hello.silence_s as u16;
+        let same_network = self.heartbeat.welcome(asked_s, &welcome.network_key, day, &welcome.heartbeat);
+        if let Some(Ended { at, end }) = self.ended.take() {
             let seen = welcome.last_seen;
             let reopened = Reopened {
                 // Nobody knows of that link: whatever it was, it proves little.
                 after_ms: seen.map_or(u64::MAX, |_| self.now.millis_since(at)),
-                same_network: network == welcome.network_key,
+                same_network,
                 gateway_lived: seen.is_none_or(|seen| seen.gateway_lived),
                 beat_unanswered: seen.is_some_and(|seen| seen.beat_unanswered),
                 gateway_closed: seen.is_some_and(|seen| seen.cause == Cause::GatewayClosed),
@@ -119,7 +118,6 @@ impl ClientSession {
             let learnt = self.heartbeat.ended(end, &reopened);
             self.learnt(learnt);
         }
-        self.network.clone_from(&welcome.network_key);
         self.void = false;
         self.waited = false;
         _ = self.ask_silence();

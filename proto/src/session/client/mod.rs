@@ -127,8 +127,6 @@ pub struct ClientSession {
     void: bool,
     /// The watchdog came late and let the queue go first.
     waited: bool,
-    /// The network of the link, as the gateway names it.
-    network: String,
     /// The link before this one, until it is judged.
     ended: Option<Ended>,
     /// Local time minus UTC, minutes.
@@ -204,7 +202,6 @@ impl ClientSession {
             nonce: 0,
             void: false,
             waited: false,
-            network: String::new(),
             ended: None,
             offset_min: 0,
             wall_clock: (now, UnixMs::ZERO),
