@@ -187,9 +187,6 @@ export class Link {
         this.#kept = owner.keep({ identity: identityOf(bytes), generation: x, forgetting: y > 0 });
         void this.#kept.then(() => this.say(Say.saved));
         return;
-      case 21:
-        void owner.keep({ heartbeat: [...bytes] });
-        return;
       case 7:
         this.#cursors = {};
         this.#batch = { messages: [], recalls: [], cursors: {} };
