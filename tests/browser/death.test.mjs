@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, test } from 'node:test';
 import { processOf, spoil } from './lib/renderer.mjs';
-import { setStage } from './lib/stage.mjs';
+import { heardBy, setStage } from './lib/stage.mjs';
 import * as holder from './lib/holder.mjs';
 import { until } from './lib/until.mjs';
 
@@ -24,6 +24,15 @@ after(() => stage?.stop());
 
 const withWorker = (what) => holder.withWorker(stage, what);
 const reachesAll = (title, within) => holder.reachesAll(stage, tabs, title, within);
+/** How many messages left the inbox, read in a page from the worker's database. */
+const LEFT = `(async () => {
+  const name = (await indexedDB.databases()).map(({ name }) => name).find((name) => name.startsWith('pulsegate-'));
+  const db = await new Promise((done) => { const asked = indexedDB.open(name); asked.onsuccess = () => done(asked.result); });
+  const counted = db.transaction('done').objectStore('done').count();
+  const count = await new Promise((done) => { counted.onsuccess = () => done(counted.result); });
+  db.close();
+  return count;
+})()`;
 const oneSocket = () => until('one socket', async () => (await stage.gateway.connections()) === 1 && stage.network.links === 1);
 
 test('after a trap in the core the next message reaches every tab once', async (t) => {
@@ -46,6 +55,16 @@ test('after the death of its process the next message reaches every tab in anoth
   await oneSocket();
   t.diagnostic(`the slowest of ${tabs.length} tabs heard the next message after ${took} ms`);
   assert.ok(took < GONE_MS, `noticed, not found out by pings: ${took} ms`);
+});
+
+test('a tab is told of no gap in what it does not listen to, and others handled before the worker died', async () => {
+  const narrow = await stage.open('narrow', { topic: 'elsewhere', narrow: '' });
+  await reachesAll('none of its business');
+  await until('it to have left the inbox', async () => (await tabs[0].run(LEFT)) > 0);
+  await stage.browser.killSharedWorker();
+  await stage.gateway.publishData('elsewhere', 'after the death');
+  await heardBy(narrow, 'after the death');
+  assert.deepEqual(await narrow.run('pg.gaps'), []);
 });
 
 test('three deaths in a minute are told, and tried again after a while', async () => {

@@ -194,6 +194,8 @@ export class Hub implements DeviceOwner {
     if (hello.place !== undefined) {
       tab.returned = true;
       for (const log of device.inbox.missedSince(place)) {
+        // What it does not listen to it did not miss: others handled that.
+        if (log !== 'inbox' && !tab.wants(log)) continue;
         tab.post({ t: 'gap', log, reason: 'retention' });
         if (log.startsWith('topic:')) tab.post({ t: 'subscribed', topic: log.slice(6), recovered: false, replayed: 0 });
       }
