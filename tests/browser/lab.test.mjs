@@ -51,6 +51,16 @@ test('what is sent is handled and leaves the inbox', async () => {
   await until('the inbox to be empty', async () => (await text('count-inbox')) === '0' && (await number('count-done')) >= 20, { within: 40_000 });
 });
 
+test('what the heartbeat believes of the network is drawn as it is stored', async () => {
+  await until('the chart', () => tab.run("document.querySelectorAll('#rungs li').length === 16"));
+  // While a person looks it stands on what it is sure of, and tries nothing.
+  assert.match(await text('rungs-words'), /^asks for \d+ s of silence$/);
+  const shares = await tab.run("[...document.querySelectorAll('#rungs i')].map((bar) => Number(bar.style.getPropertyValue('--share')))");
+  assert.ok(Math.abs(shares[0] - 1) < 1e-6, 'the lowest rung is safe');
+  assert.deepEqual(shares, [...shares].sort((a, b) => b - a), 'more silence is never safer');
+  assert.equal(await tab.run("document.querySelectorAll('#rungs [data-kind=base]').length"), 1);
+});
+
 test('a handler that takes its time keeps its message in the inbox, one that never returns for good', async () => {
   await takes('1000');
   await click('send-one');
