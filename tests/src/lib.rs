@@ -53,13 +53,24 @@ where
     F: Future<Output = Option<T>>,
     P: FnMut() -> F,
 {
-    patiently(what, async {
+    until_within(PATIENCE, what, async || probe().await).await
+}
+
+/// As [`until`], for what takes its time by nature.
+///
+/// # Panics
+/// If it takes longer than that.
+pub async fn until_within<T>(patience: Duration, what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
         loop {
             if let Some(found) = probe().await {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    })
-    .await
+    };
+    match tokio::time::timeout(patience, asking).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited {patience:?} in vain for: {what}"),
+    }
 }

@@ -102,16 +102,16 @@ pub fn test(house: &House, names: &[&str]) -> Result<ExitCode, Failure> {
 impl Part {
     /// Whether it runs beside the browser tests: it starts programs and waits for them, as they do.
     fn waits_beside(self) -> bool {
-        matches!(self, Self::Js | Self::Bundler)
+        matches!(self, Self::Nat | Self::Js | Self::Bundler)
     }
 
     /// The folder of its npm package, for a part that is one.
     fn package(self) -> Option<&'static str> {
         match self {
             Self::Js => Some("client-wasm/js"),
-            Self::Browser | Self::Firefox => Some("tests/browser"),
+            Self::Nat | Self::Browser | Self::Firefox => Some("tests/browser"),
             Self::Bundler => Some("tests/bundler"),
-            Self::Host | Self::Doc | Self::Nat | Self::Wasm => None,
+            Self::Host | Self::Doc | Self::Wasm => None,
         }
     }
 }
@@ -138,8 +138,11 @@ fn set_up<'h>(
 ) -> Result<Bench<'h>, Failure> {
     let any = |wanted: &[Part]| parts.iter().any(|(part, _)| wanted.contains(part));
     let mut folders = Vec::new();
-    let chromium =
-        if any(&[Part::Wasm, Part::Browser, Part::Bundler]) { Some(system::chromium(house)?) } else { None };
+    let chromium = if any(&[Part::Nat, Part::Wasm, Part::Browser, Part::Bundler]) {
+        Some(system::chromium(house)?)
+    } else {
+        None
+    };
     let firefox = if any(&[Part::Firefox]) {
         Some(Firefox { browser: system::firefox(house)?, geckodriver: tools::geckodriver(house)? })
     } else {
@@ -148,7 +151,7 @@ fn set_up<'h>(
     if any(&[Part::Host, Part::Nat]) {
         folders.push(tools::cargo_tools(house)?);
     }
-    if any(&[Part::Wasm, Part::Js, Part::Browser, Part::Firefox, Part::Bundler]) {
+    if any(&[Part::Nat, Part::Wasm, Part::Js, Part::Browser, Part::Firefox, Part::Bundler]) {
         system::node()?;
         system::wasm_target(house)?;
         folders.push(tools::wasm_tools(house)?);
@@ -191,7 +194,7 @@ impl Bench<'_> {
     /// Runs a part: what was counted, and whether every runner ended well.
     fn run(&self, part: Part) -> Result<(Tally, bool), Failure> {
         match part {
-            // The lab wants the machine's time to itself: its networks' time-outs are a tenth of real ones.
+            // All of the lab at once: it waits for time-outs.
             Part::Host => self.nextest(2 * processors(), "not binary(nat)", &[]),
             Part::Nat => self.nextest(16, "binary(nat)", &[("PULSEGATE_NAT_LAB", "1")]),
             Part::Doc => self.hear(

@@ -20,6 +20,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -262,8 +263,16 @@ impl Device {
     /// # Panics
     /// If that takes too long, with the view as it is.
     pub async fn wait(&self, what: &str, wanted: impl Fn(&View) -> bool) -> View {
+        self.wait_within(crate::PATIENCE, what, wanted).await
+    }
+
+    /// As [`Device::wait`], for what takes its time by nature.
+    ///
+    /// # Panics
+    /// If it takes longer than that.
+    pub async fn wait_within(&self, patience: Duration, what: &str, wanted: impl Fn(&View) -> bool) -> View {
         let mut view = self.view.clone();
-        let waiting = tokio::time::timeout(crate::PATIENCE, view.wait_for(|view| wanted(view)));
+        let waiting = tokio::time::timeout(patience, view.wait_for(|view| wanted(view)));
         if let Ok(Ok(found)) = waiting.await {
             return found.clone();
         }

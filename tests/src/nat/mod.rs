@@ -9,12 +9,14 @@
 //! divided accordingly. Seconds are those of the ends unless the wall is named.
 
 mod browser;
+mod foresight;
 mod namespace;
 mod nginx;
 mod pinger;
 mod router;
 
 pub use browser::Browser;
+pub use foresight::{Death, Foresight, at_rest, foresee, largest, verdicts};
 pub use namespace::{Inside, Namespace};
 pub use nginx::Nginx;
 pub use pinger::Pinger;
@@ -100,10 +102,10 @@ impl Plan {
         Self { idle_s: Some(idle_s), ..Self::nat(Mapping::Loose, 86_400) }
     }
 
-    /// Both ends live as fast as the wall's clock.
+    /// Both ends live so many times as fast as the wall's clock; 1 is real time.
     #[must_use]
-    pub fn in_real_time(self) -> Self {
-        Self { speed: 1, ..self }
+    pub fn at_speed(self, speed: u32) -> Self {
+        Self { speed, ..self }
     }
 
     /// Browsers may connect, from [`PAGES`] and without a token.

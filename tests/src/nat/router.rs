@@ -81,9 +81,9 @@ impl Wires {
             .count()
     }
 
-    /// Takes the cable out of the router's wall, or puts it in again.
+    /// Takes the client's cable out of the router, or puts it in again.
     pub fn cable(&self, plugged: bool) {
-        self.router.run(&format!("ip link set wan {}", if plugged { "up" } else { "down" }));
+        self.router.run(&format!("ip link set lan {}", if plugged { "up" } else { "down" }));
     }
 }
 

@@ -4,5 +4,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test whose preparation fails should fail right there")]
 
+mod browser;
+mod ladder;
 mod pinging;
 mod worlds;
