@@ -143,8 +143,9 @@ fn a_time_out_that_falls_under_the_rung_is_learnt_anew() {
         let device = capped(&lab).await;
         assert_eq!(climbs(&device, Belief::default(), SHORT.day_s, 140, Death::Lapses).await, 115);
         lab.wires.timeout(TIMEOUT);
-        // It holds from the next packet on, which is the beat that the old one lets through.
-        stays(&device, 115).await;
+        // It holds from the next packet on.
+        lab.backend.to_topic("t", "a packet").await;
+        device.shows(1).await;
         let known = device.view().belief.unwrap();
         assert_eq!(climbs(&device, known, SHORT.day_s, TIMEOUT, Death::Lapses).await, 55);
     });
