@@ -12,7 +12,8 @@ const OWN = [
   'joined', 'awaited', 'dropped', 'settled', 'progressed', 'keep', 'receiptsTaken', 'needToken', 'knownIds', 'known', 'missedSince',
   'replaced', 'displayed', 'showing', 'abandoned', 'unshown', 'touch', 'settle', 'expire', 'free', 'remaining', 'maybe',
   'tell', 'consider', 'seen', 'keepCloses', 'replied', 'wants', 'listens', 'awaits', 'offer', 'postLive', 'pump', 'leave',
-  'renew', 'unsubscribed', 'wish', 'superseded', 'recalls', 'returned', 'needed', 'watch', 'relay',
+  'renew', 'unsubscribed', 'wish', 'superseded', 'recalls', 'returned', 'needed', 'relay', 'say',
+  'forgetBelow', 'unwritten', 'below', 'sent', 'takeClicks',
 ];
 
 export const mangleProps = new RegExp(`^(${OWN.join('|')})$`);

@@ -10,11 +10,11 @@ use crate::{package, system};
 /// File of the package, its name in the table, the bar in bytes (1 KB = 1,000 bytes: the stricter reading),
 /// and what it may weigh until it is back under its bar.
 ///
-/// Bars: docs/ARCHITECTURE.md, "Budgets". Why one of them is not held today: docs/decisions/0051-the-worker-script-is-over-its-bar.md.
+/// Bars: docs/ARCHITECTURE.md, "Budgets". Why two of them are not held today: docs/decisions/0051-the-worker-is-over-its-bars.md.
 const BARS: &[(&str, &str, u64, u64)] = &[
     ("pulsegate.js", "page bundle", 7_000, 7_000),
-    ("pulsegate-worker.js", "worker script", 12_000, 13_400),
-    ("pulsegate-worker.wasm", "wasm", 24_000, 24_000),
+    ("pulsegate-worker.js", "worker script", 12_000, 13_600),
+    ("pulsegate-worker.wasm", "wasm", 24_000, 28_500),
 ];
 
 /// Reads a file and prints the length of its brotli, quality 11: what `brotli -q 11` gives.

@@ -12,7 +12,8 @@ const libs = dirname(createRequire(createRequire(import.meta.url).resolve('types
 ));
 
 const bare = (text) => text.replace(/\/\*[^]*?\*\//g, '').replace(/\/\/.*$/gm, '');
-const words = (text) => new Set(text.match(/[A-Za-z_$][\w$]*/g));
+// Private names are each class's own.
+const words = (text) => new Set(text.match(/(?<![#\w$])[A-Za-z_$][\w$]*/g));
 const ours = async () => {
   const names = (await readdir(src, { recursive: true })).filter((name) => /\.ts$/.test(name));
   return Promise.all(names.map(async (name) => ({ name, text: bare(await readFile(`${src}/${name}`, 'utf8')) })));

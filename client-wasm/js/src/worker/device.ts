@@ -8,7 +8,7 @@ import type { ForegroundPolicy, State, Status, Tier } from '../page/api.js';
 import type { Ask, Config, ErrorData, ToTab, ToWorker } from '../port/protocol.js';
 import type { Kept, Loaded, Receipt } from '../store/store.js';
 import type { Writer } from '../store/writer.js';
-import { Inbox, type Entry, type InboxOwner } from './inbox.js';
+import { Inbox, entryOf, type Entry, type InboxOwner } from './inbox.js';
 import { Link, Say, type Batch, type LinkOwner } from './link.js';
 import { Notifier } from './notifier.js';
 import { Tokens, type TokenSink } from './tokens.js';
@@ -320,21 +320,7 @@ export class Device implements LinkOwner, InboxOwner, TokenSink {
   }
 
   #live(m: Batch['messages'][number]['m']): void {
-    const entry: Entry = {
-      n: 0,
-      id: m.id,
-      log: m.log,
-      h: 0,
-      p: m.note ? 1 : 0,
-      bytes: 0,
-      expires: 0,
-      tag: m.note?.tag ?? '',
-      shown: false,
-      maybe: false,
-      told: false,
-      gone: false,
-      saved: 0,
-    };
+    const entry = entryOf({ ...m, n: 0, h: 0, p: m.note ? 1 : 0, bytes: 0, expires: 0 });
     for (const tab of this.#owner.tabs()) tab.postLive(entry, m);
     this.#notifier.consider(entry, m);
   }

@@ -283,21 +283,7 @@ export class Inbox {
   #insert(row: Row, old: boolean): Entry {
     const shown = this.#shown.get(row.id);
     this.#shown.delete(row.id);
-    const entry: Entry = {
-      n: row.n,
-      id: row.id,
-      log: row.log,
-      h: row.h,
-      p: row.p,
-      bytes: row.bytes,
-      expires: row.expires,
-      tag: row.note ? tagOf(row) : '',
-      shown: shown === true,
-      maybe: shown === false,
-      told: false,
-      gone: false,
-      saved: flagsOf(row),
-    };
+    const entry = entryOf(row, shown);
     this.entries.push(entry);
     this.#byId.set(row.id, entry);
     this.#arrived(row.n);
@@ -422,5 +408,22 @@ export class Inbox {
     });
   }
 }
+
+/** What is known of a message without its text. `shown`: whether it was, by an earlier worker; false: perhaps. */
+export const entryOf = (row: Row, shown?: boolean): Entry => ({
+  n: row.n,
+  id: row.id,
+  log: row.log,
+  h: row.h,
+  p: row.p,
+  bytes: row.bytes,
+  expires: row.expires,
+  tag: row.note ? tagOf(row) : '',
+  shown: shown === true,
+  maybe: shown === false,
+  told: false,
+  gone: false,
+  saved: flagsOf(row),
+});
 
 const flagsOf = ({ h, p }: { h: 0 | 1; p: 0 | 1 }): number => h | (p << 1);
