@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { choose, learnt } from '../../www/demo/lab/heartbeat.js';
 import { launch } from './lib/chromium.mjs';
 import { startDev } from './lib/gateway.mjs';
 import { startBus } from './lib/notification-bus.mjs';
@@ -59,6 +60,21 @@ test('what the heartbeat believes of the network is drawn as it is stored', asyn
   assert.ok(Math.abs(shares[0] - 1) < 1e-6, 'the lowest rung is safe');
   assert.deepEqual(shares, [...shares].sort((a, b) => b - a), 'more silence is never safer');
   assert.equal(await tab.run("document.querySelectorAll('#rungs [data-kind=base]').length"), 1);
+});
+
+test('the drawn choice is the core\'s, and a change of belief is put into words', () => {
+  const prior = [0.5, 0.5, 0.5, 5, 1.5, 2.5, 5, 4, 5, 11, 5, 2, 9, 7, 1, 41].map((weight) => weight / 100.5);
+  const { base, tries } = choose(prior, 580);
+  // 55 and 230, as `proto/src/heartbeat/belief.rs` has it of nothing known.
+  assert.deepEqual([base, tries, choose(prior, 115).base], [3, 8, 3]);
+  const after = (times) => {
+    const weights = prior.map((weight, rung) => weight * times(rung));
+    const sum = weights.reduce((a, b) => a + b);
+    return weights.map((weight) => weight / sum);
+  };
+  assert.match(learnt(prior, after((rung) => (rung < 9 ? 0.02 : 1))), /^silence survived: 285 s is 99 % sure$/);
+  assert.match(learnt(prior, after((rung) => (rung > 3 ? 0.1 : 1))), /^a path died: 70 s is 59 % sure, and was 94 %$/);
+  assert.equal(learnt(prior, prior), '');
 });
 
 test('a handler that takes its time keeps its message in the inbox, one that never returns for good', async () => {
