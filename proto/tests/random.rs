@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used)] // a simulation that lost its way should fail there
 
 use core::time::Duration;
+use pulsegate_proto::frame::Endpoint;
 use pulsegate_proto::harness::{Sim, Weather};
 use pulsegate_proto::id::{LogName, MessageId, Topic};
 use pulsegate_proto::session::client::Input;
-use pulsegate_proto::session::server::Settings;
+use pulsegate_proto::session::server::{Input as Told, Settings};
 use std::collections::BTreeMap;
 
 /// A deterministic choice for the script of a run.
@@ -99,6 +100,47 @@ fn tail(sim: &Sim) -> String {
     let text = sim.transcript();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+#[test]
+fn devices_that_are_moved_again_and_again_lose_and_double_nothing() {
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let mut expected = Expected::new();
+        let weather = if seed % 2 == 0 { Weather::FAIR } else { Weather::FOUL };
+        let mut sim = ready(seed, weather, 1 + u32::try_from(dice.below(16)).unwrap(), 5);
+        for step in 0..200 {
+            publish(&mut sim, &mut dice, &mut expected, 5);
+            if step % 8 == 0 {
+                // To one address or to a choice of two; all lead to the same store.
+                let urls = ["wss://b.example/v1/connect", "wss://c.example/v1/connect"];
+                let endpoint =
+                    |url: &&str| Endpoint { url: (*url).to_owned(), weight: 1, region: String::new() };
+                let some = 1 + usize::try_from(dice.below(2)).unwrap();
+                let endpoints = urls[..some].iter().map(endpoint).collect();
+                let after_ms = u32::try_from(dice.below(500)).unwrap();
+                sim.tell_gateway(&Told::Redirect { endpoints, after_ms, reason: "drain".to_owned() });
+            }
+            sim.run_for(Duration::from_millis(dice.below(200)));
+        }
+        sim.set_weather(Weather::FAIR);
+        let healed = (0..300).any(|_| {
+            sim.run_for(Duration::from_secs(1));
+            complete(&sim, &expected)
+        });
+        assert!(healed || complete(&sim, &expected), "seed {seed}\n{}", tail(&sim));
+        assert_complete(&sim, &expected, seed);
+        // A link that died silently is found by its silence, and the gateway holds it for a while longer.
+        sim.run_for(Duration::from_secs(200));
+        for device in 0..5 {
+            assert_eq!(
+                (sim.connected(device), sim.sockets(device)),
+                (true, 1),
+                "seed {seed}: one link in the end\n{}",
+                tail(&sim)
+            );
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub struct Weather {
     pub blackhole: bool,
     /// Bytes a second each way; 0 = as fast as it goes.
     pub throttle: u32,
+    /// What the device says is held from this chunk of a connection on: 1 is the upgrade, 2 the first frame that
+    /// needs its answer. 0 = nothing is held.
+    pub held_from: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,13 +142,16 @@ async fn pump(
     towards_device: bool,
 ) {
     let mut chunk = vec![0; 16 * 1024];
-    loop {
+    for number in 1.. {
         let half_closed = state.wait_for(|now| towards_device && age < now.half_closed_below);
         let length = tokio::select! {
             read = from.read(&mut chunk) => read.unwrap_or(0),
             _ = half_closed => 0,
         };
-        let clear = |now: &State| !now.weather.blackhole && age >= now.stranded_below;
+        let clear = |now: &State| {
+            let held = !towards_device && now.weather.held_from > 0 && number >= now.weather.held_from;
+            !held && !now.weather.blackhole && age >= now.stranded_below
+        };
         let Ok(now) = state.wait_for(clear).await.map(|now| *now) else {
             return;
         };

@@ -4,6 +4,7 @@ use crate::device::{Device, Raw, again, configuration, hello, node, publish};
 use pulsegate_gateway::config::Engine;
 use pulsegate_gateway::node::{Node, NodeOptions, StartError};
 use pulsegate_proto::frame::{Cause, CloseCode, ServerFrame};
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_drain_tells_everybody_when_to_come_back_and_then_ends() {
@@ -39,6 +40,41 @@ async fn where_there_are_other_gateways_they_are_named_first() {
     device.socket.close(None).await.unwrap();
     device.closed().await;
     drop(device);
+    tokio::time::timeout(crate::device::SOON, draining).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_is_never_faster_than_its_pace_and_a_tenth_in_any_second() {
+    const PACE: u64 = 200;
+    const LINKS: u64 = 3 * PACE;
+    let limits = "drain_per_second = 200\nhandshakes_per_second = 0\nregistrations_per_minute = 0";
+    let node = node(&format!("[gateways]\nurls = [\"https://b.example\"]\n[limits]\n{limits}")).await;
+    let mut devices = Vec::new();
+    for _ in 0..LINKS {
+        devices.push(Device::welcomed(&node, hello()).await.0);
+    }
+    let metrics = std::sync::Arc::clone(&node.state().metrics);
+    let draining = tokio::spawn(node.drain());
+    // What was counted first when: each number was read between the two times.
+    let mut seen: Vec<(Instant, u64, Instant)> = Vec::new();
+    while seen.last().is_none_or(|(_, moved, _)| *moved < LINKS) {
+        let before = Instant::now();
+        let moved = metrics.moved_so_far();
+        if seen.last().is_none_or(|(_, last, _)| *last < moved) {
+            seen.push((before, moved, Instant::now()));
+        }
+        tokio::task::yield_now().await;
+    }
+    for (at, (from, before, _)) in seen.iter().enumerate() {
+        for (_, after, to) in &seen[at..] {
+            let within = to.duration_since(*from) <= Duration::from_secs(1);
+            assert!(!within || after - before <= PACE * 11 / 10, "{before} to {after} within a second");
+        }
+    }
+    for device in &mut devices {
+        assert!(matches!(device.next().await, ServerFrame::Redirect(_)));
+    }
+    drop(devices);
     tokio::time::timeout(crate::device::SOON, draining).await.unwrap().unwrap();
 }
 

@@ -46,6 +46,8 @@ pub struct Device {
     pub told: Vec<Effect>,
     /// Sockets it holds, and the connection behind each.
     pub(super) sockets: BTreeMap<Socket, usize>,
+    /// Let go of while they were being dialled.
+    pub(super) let_go: Vec<Socket>,
     /// Writes under way, in order; a crash loses them.
     pub(super) writes: VecDeque<Write>,
     /// Counts lives: what was meant for an earlier one is dropped.
@@ -76,6 +78,7 @@ impl Device {
             storage: Storage::default(),
             told: Vec::new(),
             sockets: BTreeMap::new(),
+            let_go: Vec::new(),
             writes: VecDeque::new(),
             life: 0,
             timer: None,

@@ -270,6 +270,7 @@ impl Sim {
         dead.life += 1;
         dead.writes.clear();
         dead.sockets.clear();
+        dead.let_go.clear();
         dead.alive = false;
         dead.timer = None;
     }

@@ -95,6 +95,14 @@ impl Sim {
         }
     }
 
+    /// The device says goodbye.
+    fn hang_up(&mut self, conn: usize) {
+        let way = self.weather.way(&mut self.random);
+        if let Some(at) = self.links[conn].up.send(self.now, way) {
+            self.at(at, Event::UpClose { conn, cause: Cause::ClientClosed });
+        }
+    }
+
     fn device_effect(&mut self, device: usize, effect: client::Effect) {
         let life = self.devices[device].life;
         match effect {
@@ -114,14 +122,10 @@ impl Sim {
                     self.at(at, Event::Up { conn, bytes: Bytes::from(bytes) });
                 }
             }
-            client::Effect::CloseSocket { socket } => {
-                if let Some(conn) = self.devices[device].sockets.remove(&socket) {
-                    let way = self.weather.way(&mut self.random);
-                    if let Some(at) = self.links[conn].up.send(self.now, way) {
-                        self.at(at, Event::UpClose { conn, cause: Cause::ClientClosed });
-                    }
-                }
-            }
+            client::Effect::CloseSocket { socket } => match self.devices[device].sockets.remove(&socket) {
+                Some(conn) => self.hang_up(conn),
+                None => self.devices[device].let_go.push(socket),
+            },
             client::Effect::NeedToken(_) => self.at(self.now + WORK, Event::Token { device, life }),
             client::Effect::Store(store) => self.write(device, Write::Store(store)),
             client::Effect::SaveIdentity(save) => self.write(device, Write::Save(save)),
@@ -178,6 +182,9 @@ impl Sim {
         let Some(conn) = conn else {
             return self.device_input(device, client::Input::SocketClosed { socket, code: RESET });
         };
+        if self.devices[device].let_go.contains(&socket) {
+            return self.hang_up(conn);
+        }
         self.devices[device].sockets.insert(socket, conn);
         let breaks = self.weather.breaks_within;
         if breaks > Duration::ZERO {

@@ -31,6 +31,7 @@ pub(super) enum Order {
     Wish(u32, Wish),
     Forget,
     Online,
+    NetworkChanged,
     Visible(bool),
     BackPressure(bool),
 }
@@ -108,6 +109,7 @@ impl Driver {
                     Some(Order::Receipts(receipts)) => self.handle(Input::Receipts(receipts)),
                     Some(Order::Wish(wish, what)) => self.handle(Input::Wish { wish, what }),
                     Some(Order::Online) => self.handle(Input::Online),
+                    Some(Order::NetworkChanged) => self.handle(Input::NetworkChanged),
                     Some(Order::Visible(visible)) => {
                         let activity = Activity {
                             visible_tabs: visible.into(),
@@ -125,6 +127,7 @@ impl Driver {
                     News::Open => self.handle(Input::Open { socket }),
                     News::Message(bytes) => self.handle(Input::Message { socket, bytes: &bytes }),
                     News::Gateways(list, ttl_s) => {
+                        self.view.send_modify(|view| view.gateways = list.len());
                         for (url, weight) in list {
                             let _ = self.handle(Input::Gateway { url, weight });
                         }

@@ -144,6 +144,8 @@ pub struct View {
     pub ended: Vec<String>,
     /// How often the inbox was wiped.
     pub wipes: u64,
+    /// Gateways of the last list.
+    pub gateways: usize,
     /// Receipts the gateway has.
     pub receipts_taken: u64,
     /// Faults told to the app.
@@ -186,6 +188,7 @@ impl Device {
             denied: BTreeSet::new(),
             ended: Vec::new(),
             wipes: 0,
+            gateways: 0,
             receipts_taken: 0,
             faults: Vec::new(),
             silence_s: 0,
@@ -245,6 +248,11 @@ impl Device {
     /// A person opens a tab of it and looks, or goes away again.
     pub fn visible(&self, visible: bool) {
         let _ = self.orders.send(Order::Visible(visible));
+    }
+
+    /// Tells it that it is on another network.
+    pub fn network_changed(&self) {
+        let _ = self.orders.send(Order::NetworkChanged);
     }
 
     /// Holds acks, or lets them go again.

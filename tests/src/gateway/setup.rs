@@ -140,6 +140,12 @@ impl Setup {
         self.folder.path().join("gateway.log")
     }
 
+    /// Where devices will dial.
+    #[must_use]
+    pub fn address(&self) -> std::net::SocketAddr {
+        (self.host, self.port).into()
+    }
+
     /// Another gateway of the same app, keys and limits, with its own data and ports.
     #[must_use]
     pub fn sibling(&self) -> Self {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test whose preparation fails should fail right there")]
 
 mod access;
+mod choice;
 mod commands;
 mod conversation;
 mod disk;
