@@ -10,10 +10,12 @@ export async function startProxy(port) {
   const server = createServer((near) => {
     if (refuse) { near.destroy(); return; }
     const far = connect(port, '127.0.0.1');
-    const link = { near, far };
+    const link = { near, far, socket: false };
     links.add(link);
     const end = () => { links.delete(link); near.destroy(); far.destroy(); };
     near.on('data', (data) => {
+      // The list of gateways is fetched through it too, on a link of its own that stays for a while.
+      link.socket ||= data.includes('GET /v1/connect ');
       said.push(...kinds(data));
       if (!swallow) far.write(data);
     });
@@ -24,8 +26,8 @@ export async function startProxy(port) {
   const cut = () => { for (const { near, far } of [...links]) { near.resetAndDestroy(); far.resetAndDestroy(); } };
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    /** Open links through it. */
-    get links() { return links.size; },
+    /** Open sockets through it. */
+    get links() { return [...links].filter(({ socket }) => socket).length; },
     /** What the browser said, a number a frame: the field of `ClientFrame` (4: a Probe). */
     said,
     /** Resets every link; new ones are let through. */
@@ -35,7 +37,7 @@ export async function startProxy(port) {
     /** Links stay open and carry nothing until `heal`. */
     blackhole() { swallow = true; },
     /** Bytes to the browser on every link, as if the gateway had said them: between two of its frames, so on a quiet link. */
-    say(bytes) { for (const { near } of links) near.write(bytes); },
+    say(bytes) { for (const { near, socket } of links) if (socket) near.write(bytes); },
     heal() { refuse = false; swallow = false; },
     stop() { cut(); server.close(); },
   };
