@@ -11,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use pulsegate_proto::heartbeat::RUNGS;
 use std::time::Duration;
 
 /// What every name begins with when it is scraped, before an underscore.
@@ -42,10 +43,10 @@ struct Answer {
 /// The rungs of the heartbeat's ladder between the shortest and the longest silence a gateway keeps, seconds
 /// (`HEARTBEAT.md`): a bucket holds who settled on that rung. Networks have no label: there are as many as there are
 /// customers.
-const SILENCES: [f64; 18] = [
-    15.0, 20.0, 25.0, 40.0, 55.0, 85.0, 115.0, 170.0, 230.0, 285.0, 340.0, 440.0, 580.0, 720.0, 880.0,
-    1180.0, 1770.0, 1800.0,
-];
+fn silences() -> impl Iterator<Item = f64> + Clone {
+    let rungs = RUNGS.iter().map(|rung| f64::from(*rung));
+    [15.0].into_iter().chain(rungs).chain([1800.0])
+}
 
 /// Counted with every delivery.
 type Often = Counter<u64, spread::Spread>;
@@ -99,9 +100,9 @@ impl Metrics {
             bytes_out: Often::default(),
             delivered: Often::default(),
             beats: Counter::default(),
-            silence_seconds: Histogram::new(SILENCES),
+            silence_seconds: Histogram::new(silences()),
             deaths: Family::default(),
-            death_silence_seconds: Histogram::new(SILENCES),
+            death_silence_seconds: Histogram::new(silences()),
             moved: Counter::default(),
             acks_ahead: Counter::default(),
             rate_limited: Family::default(),
