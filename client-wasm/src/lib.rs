@@ -33,7 +33,7 @@ thread_local! {
 /// The kind of [`input`] that makes the device, before any other.
 pub const MAKE: u32 = 100;
 
-/// Tells the core something; see [`Core::input`]. [`MAKE`]: a device of its own, see [`Core::new`];
+/// Tells the core something; see `Core::input`. [`MAKE`]: a device of its own, see `Core::new`;
 /// `x` is the seed, and `y` 1 says that there are tokens.
 #[wasm_bindgen]
 pub fn input(kind: u32, x: f64, y: f64, bytes: Vec<u8>) {

@@ -88,7 +88,7 @@ impl Namespace {
         self.run(&format!("sysctl -qw {name}={value}"));
     }
 
-    /// The way in for [`block_on`].
+    /// The way in for `block_on`.
     ///
     /// # Panics
     /// If there is no file descriptor left.
