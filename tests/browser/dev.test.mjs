@@ -77,6 +77,11 @@ test('two tabs of the demo say that they share one connection', async () => {
   await second.close();
 });
 
+test('what the heartbeat believes of this network is drawn', async () => {
+  await until('the chart', () => tab.run("document.querySelectorAll('#rungs li').length === 16"));
+  assert.match(await text('rungs-words'), /^asks for \d+ s of silence$/);
+});
+
 test('a message can be taken back from the list', async () => {
   await tab.run(`(() => {
     document.getElementById('send-head').value = 'A mistake';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { choose, learnt } from '../../www/demo/lab/heartbeat.js';
+import { choose, learnt } from '../../www/demo/heartbeat.js';
 import { launch } from './lib/chromium.mjs';
 import { startDev } from './lib/gateway.mjs';
 import { startBus } from './lib/notification-bus.mjs';

@@ -4,6 +4,8 @@
 import { createClient } from '/pulsegate.js';
 import { Api, curlLine, loadConfig } from './api.js';
 import { Flow } from './flow.js';
+import { paintHeartbeat } from './heartbeat.js';
+import { device as stored } from './inside.js';
 import { MessageList } from './message-list.js';
 import { Trace } from './trace.js';
 
@@ -34,6 +36,7 @@ for (const topic of firstTopics) follow(topic);
 paintTopics();
 paintNotifications();
 setInterval(() => { if (!document.hidden) paintLink(); }, 1000);
+setInterval(() => { if (!document.hidden) paintBelief(); }, 1000);
 setInterval(() => { if (!document.hidden) askFunnels(); }, 1500);
 
 function open() {
@@ -115,6 +118,12 @@ function paintLink() {
   trace.update({ connected, heardAt: status.lastHeardAt });
   setText('trace-hint', `the last ${Math.round(trace.span() / 1000)} seconds`);
   paintTargets(status.registration);
+}
+
+/** What the heartbeat believes of this network: read from the browser's own storage, as the worker keeps it. */
+async function paintBelief() {
+  const found = await stored({ url: config.url, app: config.app, user: '' }).catch(() => null);
+  paintHeartbeat({ chart: byId('rungs'), words: byId('rungs-words'), list: byId('learnt') }, found?.kept.heartbeat, true);
 }
 
 byId('link-toggle').addEventListener('click', async () => {

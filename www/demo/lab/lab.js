@@ -2,8 +2,8 @@
 
 import './tier.js';
 import { Api } from '../api.js';
-import { paintHeartbeat } from './heartbeat.js';
-import { device, locks, socketLock } from './inside.js';
+import { paintHeartbeat } from '../heartbeat.js';
+import { device, locks, socketLock } from '../inside.js';
 import { person, signIn, token } from './person.js';
 import { wanted } from './tier.js';
 
